@@ -41,6 +41,9 @@ void conf_defaults(struct conf *c);
  *   errors    SP_ECONFIG */
 int conf_parse(struct span file, struct conf *ret, char *why, size_t cap) MUST_USE;
 
+/* conf_take_reloadable - copy the fields that SIGHUP takes up (rows with reload = 1) from another set. */
+void conf_take_reloadable(struct conf *c, const struct conf *from);
+
 /* conf_print - "Keyword value" of row i as text, the way conf_parse reads it, into buf. */
 void conf_print(const struct conf *c, size_t i, char *buf, size_t cap);
 #endif

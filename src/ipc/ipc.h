@@ -34,7 +34,7 @@ enum phase { PH_FRESH = 1, PH_AUTHED = 2, PH_ANY = 3 };
 
 /* what: of FILE. Folders are O_PATH or O_DIRECTORY descriptors; `name` is the absolute path where a room needs it
  * for its Landlock grant (database folder, blob folder, ledger folder). */
-enum ipc_file {
+enum ipc_file_what {
 	FILE_CONF = 1,	     /* sallyport.conf, sealed copy: every room */
 	FILE_CERTIFICATE,    /* PEM chain: worker-https */
 	FILE_TLS_KEY,	     /* PEM key: signer */

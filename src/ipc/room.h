@@ -17,7 +17,7 @@ struct room_start {
 	enum room self;
 	struct chan supervisor;
 	int link[ROOM_COUNT];	/* sockets received with LINK, by room; -1: none; owned */
-	int file[32];		/* descriptors received with FILE, by enum ipc_file; -1: none; owned */
+	int file[32];		/* descriptors received with FILE, by enum ipc_file_what; -1: none; owned */
 	char *file_name[32];	/* their absolute paths where given, owned; NULL: none */
 	struct conf conf;	/* parsed from FILE_CONF */
 	uint64_t generation;
