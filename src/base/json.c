@@ -109,7 +109,7 @@ json_bool(struct json *j, bool v)
 }
 
 void
-json_null(struct json *j)
+json_none(struct json *j)
 {
 	before(j);
 	text_str(j->t, "null");

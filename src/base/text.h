@@ -38,7 +38,7 @@ void json_str(struct json *j, struct span s);
 void json_u64(struct json *j, uint64_t v);
 void json_i64(struct json *j, int64_t v);
 void json_bool(struct json *j, bool v);
-void json_null(struct json *j);
+void json_none(struct json *j); /* null; jansson has taken json_null */
 void json_raw(struct json *j, struct span s); /* s is already JSON */
 /* json_kstr and the like: key and value in one call. */
 void json_kstr(struct json *j, const char *key, struct span s);
