@@ -2,10 +2,10 @@
  *
  *   sallyport [-C DIR] [--json] COMMAND [SUB-COMMAND] [ARGUMENTS]
  *
- * A command is one row of commands.def and one function.  The row's usage text is what --help, the man
- * page and the completion print, and it is also what the arguments are parsed by: a word in capitals is an
- * argument, "--word" a flag, "--word VALUE" an option, brackets make it optional.  So the function is
- * called with arguments that fit its row.
+ * A command is one row of commands.def and one function.  The row's usage text is what --help, the
+ * man page and the completion print, and it is also what the arguments are parsed by: a word in
+ * capitals is an argument, "--word" a flag, "--word VALUE" an option, brackets make it optional. So
+ * the function is called with arguments that fit its row.
  */
 #ifndef SP_CLI_CLI_H
 #define SP_CLI_CLI_H
@@ -30,7 +30,7 @@ struct cli_command {
 const struct cli_command *cli_commands(size_t *ret_n);
 
 struct cli_value {
-	const char *name;  /* "--org" or "NAME", as the row spells it; borrowed from the parsed usage */
+	struct span name;  /* "--org" or "NAME", as the row spells it; borrowed from the row */
 	const char *value; /* borrowed from argv; "" for a flag */
 };
 
@@ -42,15 +42,16 @@ struct cli {
 	size_t n_values;
 };
 
-/* cli_opt - the value of an option ("--org") or argument ("NAME"); NULL when it was not given.  A flag that
- * was given has the value "". */
+/* cli_opt - the value of an option ("--org") or argument ("NAME"); NULL when it was not given.  A
+ * flag that was given has the value "". */
 const char *cli_opt(const struct cli *c, const char *name);
 /* cli_has - was it given? */
 bool cli_has(const struct cli *c, const char *name);
 
 /* cli_fail - print one line "sallyport: <sentence>" to standard error.
- *   returns err, so that a command ends with `return cli_fail(SP_EIO, "%s: %s", path, sp_strerror(err))`.
- * What a command returns becomes the exit status: 0 for SP_OK, else the `exit` column of err.def. */
+ *   returns err, so that a command ends with `return cli_fail(SP_EIO, "%s: %s", path,
+ * sp_strerror(err))`. What a command returns becomes the exit status: 0 for SP_OK, else the `exit`
+ * column of err.def. */
 int cli_fail(int err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* cli_path - DIR/name into buf.  errors SP_EUSAGE (said already) when it is too long. */

@@ -1,0 +1,119 @@
+/* password.c - commands that need a secret: from the terminal without echo, or from standard input.
+ */
+#include "base/text.h"
+#include "cli/call.h"
+#include "sys/fd.h"
+#include "sys/operator.h"
+
+#define SECRET_MAX 1024u
+
+/* ask - twice when it is a new password. */
+static int
+ask(const char *prompt, bool twice, char *buf, size_t *ret_len)
+{
+	char *again;
+	size_t len = 0;
+	int rc = op_secret_prompt(prompt, buf, SECRET_MAX, ret_len);
+
+	if (rc == SP_ENOTFOUND)
+		return cli_fail(SP_EUSAGE,
+		    "there is no terminal to ask on; use the -stdin option of this command");
+	if (rc != SP_OK)
+		return cli_fail(rc, "%s", sp_strerror(rc));
+	if (!twice)
+		return SP_OK;
+	again = secret_new(SECRET_MAX);
+	if (again == NULL)
+		return cli_fail(SP_ENOMEM, "%s", sp_strerror(SP_ENOMEM));
+	rc = op_secret_prompt("The same again: ", again, SECRET_MAX, &len);
+	if (rc != SP_OK)
+		rc = cli_fail(rc, "%s", sp_strerror(rc));
+	else if (!secret_eq(span_of(buf, *ret_len), span_of(again, len)))
+		rc = cli_fail(SP_EUSAGE, "the two are not the same");
+	secret_free(again, SECRET_MAX);
+	return rc;
+}
+
+static int
+get_secret(
+    struct cli *c, const char *option, const char *prompt, bool twice, char *buf, size_t *ret_len)
+{
+	int rc;
+
+	if (!cli_has(c, option))
+		return ask(prompt, twice, buf, ret_len);
+	rc = op_secret_stdin(buf, SECRET_MAX, ret_len);
+	return rc == SP_OK ? SP_OK : cli_fail(rc, "standard input: %s", sp_strerror(rc));
+}
+
+int
+cmd_password(struct cli *c)
+{
+	char *secret = secret_new(SECRET_MAX), prompt[128];
+	struct text t = text_of(prompt, sizeof(prompt));
+	size_t len = 0;
+	int rc;
+
+	if (secret == NULL)
+		return cli_fail(SP_ENOMEM, "%s", sp_strerror(SP_ENOMEM));
+	text_fmt(&t, "New password of %.64s: ", cli_opt(c, "NAME"));
+	rc = get_secret(c, "--password-stdin", prompt, /* twice= */ true, secret, &len);
+	if (rc == SP_OK)
+		rc = cli_call_secret(c, span_of(secret, len));
+	secret_free(secret, SECRET_MAX);
+	return rc;
+}
+
+/* unlock - over the supervisor's own socket. */
+static int
+unlock(struct cli *c, struct span passphrase)
+{
+	struct ipc_unlock m = {.passphrase = passphrase};
+	struct ipc_unlock_result r;
+	uint8_t buf[IPC_MAX];
+	struct chan_msg got;
+	struct chan chan;
+	char path[4096];
+	int fd, rc = cli_path(c, "run/unlock.sock", path, sizeof(path));
+
+	if (rc != SP_OK)
+		return rc;
+	fd = sock_connect_local(path);
+	if (fd == SP_ENOTRUNNING || fd == SP_ENOTFOUND)
+		return cli_fail(SP_ENOTRUNNING,
+		    "the server is not running; start it with: sallyport -C %s serve", c->dir);
+	if (fd < 0)
+		return cli_fail(fd, "%s: %s", path, sp_strerror(fd));
+	chan_init(&chan, fd, ROOM_CLI, ROOM_SUPERVISOR);
+	rc = chan_send_unlock(&chan, &m, -1);
+	if (rc == SP_OK)
+		rc = chan_recv(&chan, PH_ANY, /* wait= */ true, buf, sizeof(buf), &got);
+	if (rc >= 0)
+		rc = got.id == IPC_UNLOCK_RESULT ? ipc_get_unlock_result(got.body, &r)
+						 : SP_EUNKNOWNMSG;
+	chan_close(&chan);
+	if (rc != SP_OK)
+		return cli_fail(rc, "the server: %s", sp_strerror(rc));
+	if (r.err == (uint16_t)-SP_EBADTAG || r.err == (uint16_t)-SP_EAUTH)
+		return cli_fail(SP_EAUTH, "the passphrase is wrong");
+	return r.err == 0
+		   ? SP_OK
+		   : cli_fail(-(int)r.err, "the vault stays locked: %s", sp_strerror(-(int)r.err));
+}
+
+int
+cmd_key_unlock(struct cli *c)
+{
+	char *secret = secret_new(SECRET_MAX);
+	size_t len = 0;
+	int rc;
+
+	if (secret == NULL)
+		return cli_fail(SP_ENOMEM, "%s", sp_strerror(SP_ENOMEM));
+	rc = get_secret(
+	    c, "--passphrase-stdin", "Recovery passphrase: ", /* twice= */ false, secret, &len);
+	if (rc == SP_OK)
+		rc = unlock(c, span_of(secret, len));
+	secret_free(secret, SECRET_MAX);
+	return rc;
+}

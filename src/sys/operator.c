@@ -1,0 +1,168 @@
+/* operator.c - programs, terminals and names. */
+#include "sys/operator.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "sys/fd.h"
+
+uint32_t
+op_uid(void)
+{
+	return geteuid();
+}
+
+uint32_t
+op_gid(void)
+{
+	return getegid();
+}
+
+int
+op_self_dir(char *buf, size_t cap)
+{
+	ssize_t n = readlink("/proc/self/exe", buf, cap);
+	char *slash;
+
+	if (n < 0)
+		return SP_ESYS;
+	if ((size_t)n >= cap)
+		return SP_ESPACE;
+	buf[n] = '\0';
+	slash = strrchr(buf, '/');
+	if (slash == NULL)
+		return SP_ESYS;
+	*slash = '\0';
+	return SP_OK;
+}
+
+int
+op_absolute(const char *path, char *buf, size_t cap)
+{
+	struct text t = text_of(buf, cap);
+	char cwd[4096];
+
+	if (path[0] != '/') {
+		if (getcwd(cwd, sizeof(cwd)) == NULL)
+			return SP_ESYS;
+		text_str(&t, cwd);
+		text_chr(&t, '/');
+	}
+	text_str(&t, path);
+	while (t.len > 1 && buf[t.len - 1] == '/')
+		buf[--t.len] = '\0';
+	return t.bad ? SP_ESPACE : SP_OK;
+}
+
+void
+op_host_name(char *buf, size_t cap)
+{
+	if (gethostname(buf, cap) != 0 || memchr(buf, '\0', cap) == NULL || buf[0] == '\0')
+		(void)snprintf(buf, cap, "localhost");
+}
+
+bool
+op_is_program(const char *path)
+{
+	return access(path, X_OK) == 0;
+}
+
+int
+op_exec(const char *path, char *const argv[])
+{
+	(void)execv(path, argv); /* returns only on failure */
+	if (errno == ENOENT)
+		return SP_ENOTFOUND;
+	return errno == EACCES ? SP_EPERM : SP_ESYS;
+}
+
+int
+op_run(const char *path, char *const argv[])
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return SP_ESYS;
+	if (pid == 0) {
+		if (dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
+			(void)execv(path, argv); /* returns only on failure */
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return SP_ESYS;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+/* read_line - one line from fd, a byte at a time so that nothing behind it is taken. */
+static int
+read_line(int fd, char *buf, size_t cap, size_t *ret_len)
+{
+	size_t len = 0;
+	char c;
+
+	for (;;) {
+		int64_t n = sock_read(fd, &c, 1);
+
+		if (n < 0)
+			return (int)n;
+		if (n == 0 && len == 0)
+			return SP_ECLOSED;
+		if (n == 0 || c == '\n')
+			break;
+		if (len == cap)
+			return SP_ETOOBIG;
+		buf[len++] = c;
+	}
+	if (len != 0 && buf[len - 1] == '\r')
+		len--;
+	*ret_len = len;
+	return SP_OK;
+}
+
+int
+op_secret_prompt(const char *prompt, char *buf, size_t cap, size_t *ret_len)
+{
+	DEFER(close_fd) int tty = file_open_at(AT_FDCWD, "/dev/tty", O_RDWR | O_NOCTTY, 0);
+	struct termios old, quiet;
+	int rc;
+
+	if (tty < 0 || tcgetattr(tty, &old) != 0)
+		return SP_ENOTFOUND;
+	quiet = old;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	quiet.c_lflag |= ECHONL;
+	if (tcsetattr(tty, TCSAFLUSH, &quiet) != 0)
+		return SP_ENOTFOUND;
+	rc = sock_write_all(tty, prompt, strlen(prompt));
+	if (rc == SP_OK)
+		rc = read_line(tty, buf, cap, ret_len);
+	(void)tcsetattr(tty, TCSAFLUSH, &old); /* nothing to do about a terminal that is gone */
+	return rc;
+}
+
+int
+op_secret_stdin(char *buf, size_t cap, size_t *ret_len)
+{
+	return read_line(STDIN_FILENO, buf, cap, ret_len);
+}
+
+int
+op_lock_probe(const char *path)
+{
+	DEFER(close_fd) int fd = file_open_at(AT_FDCWD, path, O_RDONLY, 0);
+
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return 0;
+	return errno == EWOULDBLOCK ? 1 : SP_ESYS;
+}
