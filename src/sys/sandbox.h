@@ -29,19 +29,19 @@ struct sandbox_limits {
 	bool threads;	     /* may start threads (never processes) */
 };
 
-/* sandbox_prepare - at the start of every room: not dumpable, no_new_privs, no core, close_range above the
- * last descriptor given, umask 077, signals to default but SIGPIPE ignored. */
+/* sandbox_prepare - at the start of every room: not dumpable, no_new_privs, no core, close_range
+ * above the last descriptor given, umask 077, signals to default but SIGPIPE ignored. */
 int sandbox_prepare(int last_fd) MUST_USE;
 
-/* sandbox_drop_ids - to uid and gid (the same number), all groups and capabilities dropped; checks that it
- * holds.  uid 0 does nothing: run by an ordinary user. */
+/* sandbox_drop_ids - to uid and gid (the same number), all groups and capabilities dropped; checks
+ * that it holds.  uid 0 does nothing: run by an ordinary user. */
 int sandbox_drop_ids(uint32_t uid) MUST_USE;
 
-/* sandbox_enter - limits, Landlock with the given paths only (none: no path at all; ABI 2 rights are the
- * base, later ABIs add network, ioctl and scope denial; SALLYPORT_LANDLOCK_ABI=2 in the environment of the
- * supervisor holds it to 2), then the seccomp filter called `profile` (a row of rooms.def).
- *   why  SP_ESYS with a log line that says which part the kernel refused. A kernel without Landlock is no
- *        error (state says so); a kernel without seccomp is. */
+/* sandbox_enter - limits, Landlock with the given paths only (none: no path at all; ABI 2 rights
+ * are the base, later ABIs add network, ioctl and scope denial; SALLYPORT_LANDLOCK_ABI=2 in the
+ * environment of the supervisor holds it to 2), then the seccomp filter called `profile` (a row of
+ * rooms.def). why  SP_ESYS with a log line that says which part the kernel refused. A kernel
+ * without Landlock is no error (state says so); a kernel without seccomp is. */
 int sandbox_enter(const char *profile, const struct sandbox_path *paths, size_t n_paths,
     const struct sandbox_limits *limits, struct sandbox_state *ret) MUST_USE;
 #endif
