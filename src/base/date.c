@@ -30,7 +30,7 @@ civil_of(int64_t us)
 	int64_t s = us / US_PER_S - (us % US_PER_S < 0), days, z, era, doe, yoe, doy, mp, rest;
 	struct civil c = {0};
 
-	c.ms = (int)((us - s * US_PER_S) / 1000);
+	c.ms = (int)((us % US_PER_S + US_PER_S) % US_PER_S / 1000);
 	days = s / S_PER_DAY - (s % S_PER_DAY < 0);
 	rest = s - days * S_PER_DAY;
 	c.hour = (int)(rest / 3600);
