@@ -1,0 +1,76 @@
+/* state.c - see state.h. */
+#include "rooms/vault/state.h"
+
+#include "sys/fd.h"
+
+static int
+read_slot(struct vault_state *s, unsigned i, int64_t size, uint8_t **ret_buf, struct span *ret)
+{
+	int64_t at = (int64_t)i * VAULT_SLOT_STRIDE, n = size - at;
+	DEFER(mem_freep) uint8_t *buf = NULL;
+
+	*ret = span_of(NULL, 0);
+	*ret_buf = NULL;
+	s->written[i] = 0;
+	if (n <= 0)
+		return SP_OK;
+	if (n > VAULT_SLOT_STRIDE)
+		n = VAULT_SLOT_STRIDE;
+	buf = mem_alloc((size_t)n);
+	if (buf == NULL)
+		return SP_ENOMEM;
+	n = file_pread(s->fd, buf, (size_t)n, at);
+	if (n < 0)
+		return (int)n;
+	s->written[i] = (size_t)n;
+	while (s->written[i] != 0 && buf[s->written[i] - 1] == 0)
+		s->written[i]--;
+	*ret = span_of(buf, (size_t)n);
+	*ret_buf = TAKE_PTR(buf);
+	return SP_OK;
+}
+
+int
+vault_state_read(struct vault_state *s, uint8_t *slot[2], struct span ret[2], bool *ret_fresh)
+{
+	int64_t size;
+	int err = file_size(s->fd, &size);
+
+	slot[0] = slot[1] = NULL;
+	if (err == SP_OK)
+		err = read_slot(s, 0, size, &slot[0], &ret[0]);
+	if (err == SP_OK)
+		err = read_slot(s, 1, size, &slot[1], &ret[1]);
+	if (err == SP_OK)
+		*ret_fresh = size == 0;
+	return err;
+}
+
+/* padded - the whole units that hold n bytes. */
+static size_t
+padded(size_t n)
+{
+	return (n + VAULT_SLOT_UNIT - 1) / VAULT_SLOT_UNIT * VAULT_SLOT_UNIT;
+}
+
+int
+vault_state_save(void *arg, unsigned slot, struct span content)
+{
+	struct vault_state *s = arg;
+	size_t len = padded(content.len > s->written[slot] ? content.len : s->written[slot]);
+	DEFER(mem_freep) uint8_t *buf = NULL;
+	int err;
+
+	PRECOND(slot < 2 && content.len <= VAULT_SLOT_STRIDE);
+	buf = mem_alloc(len);
+	if (buf == NULL)
+		return SP_ENOMEM;
+	if (content.len != 0)
+		memcpy(buf, content.ptr, content.len);
+	err = file_pwrite(s->fd, buf, len, (int64_t)slot * VAULT_SLOT_STRIDE);
+	if (err == SP_OK)
+		err = file_sync(s->fd);
+	if (err == SP_OK)
+		s->written[slot] = content.len;
+	return err;
+}

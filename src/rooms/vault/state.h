@@ -1,0 +1,21 @@
+/* state.h - the state file of the vault: reading both slots, writing one. */
+#ifndef SP_VAULT_STATE_H
+#define SP_VAULT_STATE_H
+
+#include "rooms/vault/orgkeys.h"
+
+struct vault_state {
+	int fd;		   /* open for reading and writing; borrowed */
+	size_t written[2]; /* bytes of each slot that may not be zero: a shorter content wipes the
+			      rest */
+};
+
+/* vault_state_read - both slots; empty where the file ends before them.
+ *   slot    each owned by the caller (mem_free), VAULT_SLOT_STRIDE bytes at most
+ *   fresh   set when the file has no bytes at all
+ *   errors  SP_EIO, SP_ENOMEM */
+int vault_state_read(
+    struct vault_state *s, uint8_t *slot[2], struct span ret[2], bool *ret_fresh) MUST_USE;
+/* vault_state_save - a vault_save_fn; arg is the struct vault_state.  Durable when it returns. */
+int vault_state_save(void *arg, unsigned slot, struct span content) MUST_USE;
+#endif

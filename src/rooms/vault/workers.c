@@ -1,0 +1,64 @@
+/* workers.c - see workers.h. */
+#include "rooms/vault/workers.h"
+
+#include "base/mem.h"
+
+static struct vault_seat **
+bucket_of(struct vault_workers *t, uint64_t serial)
+{
+	return &t->bucket[serial % ARRAY_LEN(t->bucket)];
+}
+
+struct vault_seat *
+vault_workers_find(struct vault_workers *t, uint64_t serial)
+{
+	struct vault_seat *s = *bucket_of(t, serial);
+
+	while (s != NULL && s->worker.serial != serial)
+		s = s->next;
+	return s;
+}
+
+int
+vault_workers_add(struct vault_workers *t, uint64_t serial, enum room room, int fd)
+{
+	struct vault_seat **bucket = bucket_of(t, serial), *s;
+
+	if (vault_workers_find(t, serial) != NULL)
+		return SP_EEXISTS;
+	if (t->n >= VAULT_WORKERS_MAX)
+		return SP_EFULL;
+	s = mem_alloc(sizeof(*s));
+	if (s == NULL)
+		return SP_ENOMEM;
+	s->worker.serial = serial;
+	chan_init(&s->chan, fd, ROOM_VAULT, room);
+	s->next = *bucket;
+	*bucket = s;
+	t->n++;
+	return SP_OK;
+}
+
+void
+vault_workers_remove(struct vault_workers *t, uint64_t serial)
+{
+	struct vault_seat **at = bucket_of(t, serial), *s;
+
+	while (*at != NULL && (*at)->worker.serial != serial)
+		at = &(*at)->next;
+	s = *at;
+	if (s == NULL)
+		return;
+	*at = s->next;
+	chan_close(&s->chan);
+	mem_free(s);
+	t->n--;
+}
+
+void
+vault_workers_done(struct vault_workers *t)
+{
+	for (size_t i = 0; i < ARRAY_LEN(t->bucket); i++)
+		while (t->bucket[i] != NULL)
+			vault_workers_remove(t, t->bucket[i]->worker.serial);
+}

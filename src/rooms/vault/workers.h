@@ -1,0 +1,31 @@
+/* workers.h - the processes that the supervisor registered, by serial number, each with its socket.
+ */
+#ifndef SP_VAULT_WORKERS_H
+#define SP_VAULT_WORKERS_H
+
+#include "ipc/chan.h"
+#include "rooms/vault/vault_core.h"
+
+#define VAULT_WORKERS_MAX 32768u
+
+struct vault_seat {
+	struct vault_worker worker;
+	struct chan chan;
+	struct vault_seat *next; /* of the same bucket */
+};
+
+struct vault_workers {
+	struct vault_seat *bucket[1024];
+	size_t n;
+};
+
+/* vault_workers_add - take up a new worker.
+ *   fd      its socket; owned by the table from success on
+ *   errors  SP_EEXISTS (a serial number is never used twice), SP_EFULL, SP_ENOMEM */
+int vault_workers_add(struct vault_workers *t, uint64_t serial, enum room room, int fd) MUST_USE;
+/* vault_workers_find - borrowed until it is removed; NULL: not there. */
+struct vault_seat *vault_workers_find(struct vault_workers *t, uint64_t serial);
+/* vault_workers_remove - closes its socket; nothing happens for an unknown serial. */
+void vault_workers_remove(struct vault_workers *t, uint64_t serial);
+void vault_workers_done(struct vault_workers *t);
+#endif
