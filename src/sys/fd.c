@@ -48,6 +48,16 @@ file_size(int fd, int64_t *ret)
 	return SP_OK;
 }
 
+/* Rooms share the position of a descriptor that was passed to all of them, so files are read by
+ * offset. */
+static ssize_t
+read_at(int fd, void *buf, size_t n, off_t offset)
+{
+	ssize_t r = pread(fd, buf, n, offset);
+
+	return r == -1 && errno == ESPIPE ? read(fd, buf, n) : r;
+}
+
 int
 file_read_all(int fd, size_t max, uint8_t **ret, size_t *ret_len)
 {
@@ -70,7 +80,7 @@ file_read_all(int fd, size_t max, uint8_t **ret, size_t *ret_len)
 			buf = grown;
 			cap = more;
 		}
-		n = read(fd, buf + len, cap - 1 - len);
+		n = read_at(fd, buf + len, cap - 1 - len, (off_t)len);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1)

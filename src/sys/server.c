@@ -1,0 +1,148 @@
+#include "sys/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "base/text.h"
+#include "sys/fail.h"
+#include "sys/fd.h"
+
+int
+server_lock(const char *path)
+{
+	DEFER(close_fd) int fd = file_open_at(AT_FDCWD, path, O_RDWR | O_CREAT, 0644);
+	char number[24];
+	struct text t = text_of(number, sizeof(number));
+	int err;
+
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_EX | LOCK_NB) == -1)
+		return errno == EWOULDBLOCK ? SP_ERUNNING : sys_fail("flock");
+	text_fmt(&t, "%d\n", (int)getpid());
+	err = file_truncate(fd, 0);
+	if (err == SP_OK)
+		err = file_pwrite(fd, number, t.len, 0);
+	return err == SP_OK ? TAKE_FD(fd) : err;
+}
+
+bool
+server_private(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077) == 0;
+}
+
+int
+server_writable(const char *path)
+{
+	return access(path, W_OK | X_OK) == 0 ? SP_OK : sys_fail("access");
+}
+
+bool
+server_passable(const char *path, char *ret, size_t cap)
+{
+	struct text t = text_of(ret, cap);
+	struct stat st;
+
+	text_str(&t, path);
+	if (t.bad)
+		return false;
+	for (;;) {
+		char *slash = strrchr(ret, '/');
+
+		if (stat(ret[0] != '\0' ? ret : "/", &st) == -1 || (st.st_mode & S_IXOTH) == 0)
+			return false;
+		if (slash == NULL)
+			return true;
+		*slash = '\0';
+	}
+}
+
+uint64_t
+server_descriptors(uint64_t want)
+{
+	struct rlimit l, more;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == -1)
+		return 0;
+	more = (struct rlimit){want, l.rlim_max > want ? l.rlim_max : want};
+	if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+		return want;
+	/* only root may go over the hard limit */
+	more = (struct rlimit){l.rlim_max, l.rlim_max};
+	return setrlimit(RLIMIT_NOFILE, &more) == 0 ? l.rlim_max : l.rlim_cur;
+}
+
+void
+server_notify(const char *state)
+{
+	const char *name = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct span s = span_str(name);
+	DEFER(close_fd) int fd = -1;
+
+	if (s.len < 2 || s.len >= sizeof(a.sun_path) || (s.ptr[0] != '/' && s.ptr[0] != '@'))
+		return;
+	memcpy(a.sun_path, s.ptr, s.len);
+	if (a.sun_path[0] == '@')
+		a.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return;
+	/* systemd is told, not asked: if it does not listen, nothing here changes */
+	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&a,
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + s.len));
+}
+
+int64_t
+server_watchdog_ms(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	uint64_t v = 0, who = 0;
+
+	if (usec == NULL || parse_u64(span_str(usec), INT64_MAX, &v) != SP_OK)
+		return 0;
+	if (pid != NULL &&
+	    (parse_u64(span_str(pid), INT32_MAX, &who) != SP_OK || who != (uint64_t)getpid()))
+		return 0;
+	return (int64_t)(v / 2000);
+}
+
+const char *
+server_credentials_dir(void)
+{
+	return secure_getenv("CREDENTIALS_DIRECTORY");
+}
+
+const char *
+server_environment(const char *name)
+{
+	return geteuid() == 0 ? NULL : secure_getenv(name);
+}
+
+int
+server_in_child(int (*fn)(void *), void *arg)
+{
+	pid_t pid = fork(), got;
+	int status;
+
+	if (pid == -1)
+		return sys_fail("fork");
+	if (pid == 0)
+		_exit(fn(arg) & 0x7f);
+	do
+		got = waitpid(pid, &status, 0);
+	while (got == -1 && errno == EINTR);
+	return got == pid && WIFEXITED(status) ? WEXITSTATUS(status) : SP_ESYS;
+}

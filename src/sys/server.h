@@ -1,0 +1,41 @@
+/* server.h - what only the supervisor asks of the host: its lock, its limits, systemd. */
+#ifndef SP_SYS_SERVER_H
+#define SP_SYS_SERVER_H
+
+#include "base/err.h"
+#include "base/mem.h"
+
+/* server_lock - make or open the file at path, lock it and write our process number into it.  The
+ * lock lives as long as the descriptor (owned by the caller), even through `kill -9`. errors
+ * SP_ERUNNING (another holds it), SP_EPERM (also a read-only disk), SP_ENOTFOUND */
+int server_lock(const char *path) MUST_USE;
+
+/* server_private - is the open file a regular one that only its owner can read? */
+bool server_private(int fd);
+/* server_writable - may this process make files in the folder?  SP_EPERM (also a read-only disk),
+ * SP_ENOTFOUND */
+int server_writable(const char *path) MUST_USE;
+/* server_passable - as root: may every user pass the folder and those above it?  Rooms have users
+ * of their own. ret  the folder that is closed, when the answer is no */
+bool server_passable(const char *path, char *ret, size_t cap);
+
+/* server_descriptors - raise our limit of open descriptors to `want` or as far as we may; returns
+ * the limit. */
+uint64_t server_descriptors(uint64_t want);
+
+/* server_notify - tell systemd "READY=1", "STOPPING=1", "WATCHDOG=1", ...; nothing happens without
+ * systemd. source  sd_notify(3): one datagram to the socket that NOTIFY_SOCKET names */
+void server_notify(const char *state);
+/* server_watchdog_ms - how often systemd wants to hear WATCHDOG=1 (half of its limit); 0: not at
+ * all. */
+int64_t server_watchdog_ms(void);
+/* server_credentials_dir - where systemd puts credentials (systemd.exec(5)); NULL: nowhere. */
+const char *server_credentials_dir(void);
+/* server_environment - the value of a variable for development use: NULL for root or a set-uid
+ * program. */
+const char *server_environment(const char *name);
+
+/* server_in_child - run fn(arg) in a child process and give its result (0 to 100), so that what it
+ * reads or breaks stays there.  SP_ESYS: it could not be run or was killed. */
+int server_in_child(int (*fn)(void *), void *arg) MUST_USE;
+#endif
