@@ -17,7 +17,7 @@ struct floe; /* opaque: keys of one ciphertext; wiped by floe_free */
 /* floe_encrypt_new - begin a ciphertext under a fresh random FLOE IV.
  *   key      32 bytes, used for this one ciphertext
  *   aad      associated data: the blob identifier
- *   segment  encrypted segment length in bytes, 64 to 16 MiB
+ *   segment  encrypted segment length in bytes, 33 (one byte of plaintext) to 16 MiB
  *   header   receives the 74 bytes that open the ciphertext
  *   ret      owned by the caller; errors SP_ERANGE, SP_ENOMEM, SP_ECRYPTO */
 int floe_encrypt_new(const uint8_t key[KEY_BYTES], struct span aad, uint32_t segment,
