@@ -1,0 +1,107 @@
+/* admin.h - the verbs of the command line on the database: arguments in, a JSON object and a record
+ * out.
+ *
+ * Handlers know nothing of sockets, ledger or authenticator: control.c asks those before and after.
+ */
+#ifndef SP_BROKER_ADMIN_H
+#define SP_BROKER_ADMIN_H
+
+#include <jansson.h>
+
+#include "base/conf.h"
+#include "base/wire.h"
+#include "rooms/broker/db.h"
+
+#define ADMIN_PAGE_ROWS 200u
+#define ADMIN_PAGE_BYTES                                                                           \
+	57344u /* of an answer's 61440: the rest is for the frame around the rows */
+
+enum admin_secret { ADMIN_NONE, ADMIN_PASSWORD };
+
+/* Facts of the server that are in no database; filled by control.c for the verbs that show them. */
+struct admin_facts {
+	json_t *status; /* owned by control.c; NULL where it is not needed */
+};
+
+struct admin_call {
+	/* in */
+	struct db *db;
+	const struct conf *conf;
+	int64_t now_us;
+	json_t *args;	 /* borrowed */
+	const char *phc; /* Argon2id string of the password; "" while none is needed yet */
+	json_t *status;	 /* borrowed; what control.c knows of the running server */
+	/* out */
+	json_t *result;	   /* owned by the call */
+	uint16_t event;	   /* 0: nothing to record, nothing was written */
+	char org[65];	   /* of the record */
+	char path[4097];   /* of the record */
+	struct wr detail;  /* pairs of the record */
+	char why[512];	   /* a sentence beyond the error's own, or "" */
+	size_t page_bytes; /* taken by rows so far */
+	uint8_t detail_buf[8192];
+};
+
+typedef int (*admin_fn)(struct admin_call *a);
+
+struct admin_row {
+	const char *verb;
+	admin_fn fn;
+	enum admin_secret secret;
+	const char *args;
+};
+
+/* admin_find - the row of a verb; NULL when there is none. */
+const struct admin_row *admin_find(struct span verb);
+
+/* admin_check_args - an object with only the row's members, all strings, the required ones present.
+ *   errors  SP_EUSAGE with `why` */
+int admin_check_args(const struct admin_row *row, json_t *args, char *why, size_t cap) MUST_USE;
+
+/* admin_begin, admin_end - around one run of a handler: empty result and record; free them. */
+int admin_begin(struct admin_call *a) MUST_USE;
+void admin_end(struct admin_call *a);
+
+/* ---- for handlers ---- */
+
+/* admin_arg - an argument; NULL when it was not given. */
+const char *admin_arg(const struct admin_call *a, const char *name);
+/* admin_no - an error with a sentence of its own. */
+int admin_no(struct admin_call *a, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* admin_org - the organisation of --org, or the only one there is.
+ *   errors SP_ENOORG; SP_EUSAGE when there are several */
+int admin_org(struct admin_call *a, int64_t *ret_org) MUST_USE;
+/* admin_user - user number and organisation of a name (within --org when that is given). errors
+ * SP_ENOUSER */
+int admin_user(
+    struct admin_call *a, const char *name, int64_t *ret_user, int64_t *ret_org) MUST_USE;
+/* admin_size - "10G", "512M", "1000" as bytes, "0" or "none" as 0. errors SP_EUSAGE */
+int admin_size(struct admin_call *a, const char *text, int64_t *ret) MUST_USE;
+/* admin_rights - "read,write" or "all" as bits. errors SP_EUSAGE.   admin_rights_text - the other
+ * way. */
+int admin_rights(struct admin_call *a, const char *text, int64_t *ret) MUST_USE;
+void admin_rights_text(int64_t rights, char *buf, size_t cap);
+/* admin_after - the "after" argument as a number; 0 when it was not given. errors SP_EUSAGE */
+int admin_after(struct admin_call *a, int64_t *ret) MUST_USE;
+
+/* admin_row_add - append row (taken over) to the page: 1 when it fits and 0 when the page is full,
+ * then `next` is what the caller gives as "after"; SP_ENOMEM. */
+int admin_row_add(struct admin_call *a, json_t *row) MUST_USE;
+int admin_next(struct admin_call *a, json_t *next) MUST_USE;
+/* admin_set - a member of the result (v is taken over). errors SP_ENOMEM */
+int admin_set(struct admin_call *a, const char *key, json_t *v) MUST_USE;
+
+/* json makers: text from a column, a time as RFC 3339 or null when 0, a limit as number or null
+ * when 0. */
+json_t *admin_text(struct span s);
+json_t *admin_time(int64_t us);
+json_t *admin_limit(int64_t v);
+
+/* admin_record - what the ledger is to hold.  admin_detail - one pair more. */
+int admin_record(struct admin_call *a, uint16_t event, int64_t org) MUST_USE;
+void admin_detail(struct admin_call *a, const char *key, struct span value);
+
+#define ADMIN(verb, fn, secret, args) int fn(struct admin_call *a);
+#include "rooms/broker/admin.def"
+#undef ADMIN
+#endif
