@@ -1,10 +1,10 @@
-/* wait.c - poll(2) over a few descriptors. */
+/* ready.c - poll(2) over a few descriptors. */
 #include <errno.h>
 #include <poll.h>
 
 #include "sys/clock.h"
 #include "sys/fail.h"
-#include "sys/wait.h"
+#include "sys/ready.h"
 
 int
 fd_wait_any(const int *fds, size_t n, int timeout_ms, unsigned *ret_ready)

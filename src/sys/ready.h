@@ -1,7 +1,7 @@
-/* wait.h - wait for several descriptors at once, without an event loop: a worker between two rooms.
+/* ready.h - wait for several descriptors at once, without an event loop: a worker between two rooms.
  */
-#ifndef SP_SYS_WAIT_H
-#define SP_SYS_WAIT_H
+#ifndef SP_SYS_READY_H
+#define SP_SYS_READY_H
 
 #include "base/defer.h"
 #include "base/err.h"
