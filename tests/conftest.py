@@ -1,0 +1,52 @@
+"""Fixtures of every test below tests/: a running server per module and identity, and clients of it."""
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from lib.instance import Identity, Instance, binary  # noqa: E402
+
+
+def pytest_sessionstart(session):
+    if not binary().exists():
+        pytest.exit(f"{binary()} is missing: run scripts/build, or scripts/test", returncode=2)
+
+
+def pytest_generate_tests(metafunc):
+    """Everything that asks for a server runs as root and as an ordinary user, as far as this run may."""
+    if "identity" in metafunc.fixturenames:
+        metafunc.parametrize("identity", Identity.all(), ids=repr, scope="module")
+
+
+@pytest.fixture(scope="module")
+def server(identity):
+    """A server with the users alice and bob. It must stop cleanly and its audit log must verify."""
+    with Instance(identity) as instance:
+        instance.add_user("alice", "--full-name", "Alice Adams", "--email", "alice@example.com")
+        instance.add_user("bob")
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def alice(server):
+    with server.login("alice") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def bob(server):
+    with server.login("bob") as client:
+        yield client
+
+
+@pytest.fixture
+def fresh(identity):
+    """An instance that is not made yet: the test calls init and start; leftovers are ended."""
+    instance = Instance(identity)
+    try:
+        yield instance
+    finally:
+        instance.end()
+        instance.remove()
