@@ -1,0 +1,168 @@
+/* hasher.c - a helper thread that hashes one segment at a time.
+ *
+ * The thread allocates nothing and makes no system call but futex: it runs under the seccomp
+ * profile of the room that started it.
+ */
+#include "store/hasher.h"
+
+#include <pthread.h>
+
+#define STACK_BYTES (256u * 1024u)
+#define CHUNK 16384u /* hashed and checksummed in turn, while it is in the nearest cache */
+
+struct hasher {
+	struct sha256 *sha;
+	uint32_t crc;
+	int err;       /* sticky; written by whoever hashes */
+	bool threaded; /* the thread runs */
+	bool alone;    /* no thread can be had */
+	pthread_t thread;
+	pthread_mutex_t lock; /* of busy, ending, job */
+	pthread_cond_t changed;
+	bool busy, ending;
+	struct span job;
+};
+
+static void
+hash_span(struct hasher *h, struct span s)
+{
+	while (s.len > 0 && h->err == SP_OK) {
+		struct span part = span_cut(s, CHUNK);
+
+		h->err = sha256_add(h->sha, part);
+		h->crc = crc32_add(h->crc, part);
+		s = span_skip(s, part.len);
+	}
+}
+
+static void *
+helper(void *arg)
+{
+	struct hasher *h = arg;
+
+	(void)pthread_mutex_lock(&h->lock);
+	for (;;) {
+		while (!h->busy && !h->ending)
+			(void)pthread_cond_wait(&h->changed, &h->lock);
+		if (!h->busy)
+			break;
+		(void)pthread_mutex_unlock(&h->lock);
+		hash_span(h, h->job);
+		(void)pthread_mutex_lock(&h->lock);
+		h->busy = false;
+		(void)pthread_cond_signal(&h->changed);
+	}
+	(void)pthread_mutex_unlock(&h->lock);
+	return NULL;
+}
+
+struct hasher *
+hasher_new(void)
+{
+	struct hasher *h = mem_alloc(sizeof(*h));
+
+	if (h == NULL)
+		return NULL;
+	h->sha = sha256_new();
+	if (h->sha == NULL || pthread_mutex_init(&h->lock, NULL) != 0) {
+		sha256_free(h->sha);
+		mem_free(h);
+		return NULL;
+	}
+	if (pthread_cond_init(&h->changed, NULL) != 0) {
+		(void)pthread_mutex_destroy(&h->lock);
+		sha256_free(h->sha);
+		mem_free(h);
+		return NULL;
+	}
+	return h;
+}
+
+/* Is there a helper?  Starts it the first time. */
+static bool
+has_thread(struct hasher *h)
+{
+	pthread_attr_t attr;
+
+	if (h->threaded || h->alone)
+		return h->threaded;
+	if (pthread_attr_init(&attr) == 0) {
+		h->threaded = pthread_attr_setstacksize(&attr, STACK_BYTES) == 0 &&
+			      pthread_create(&h->thread, &attr, helper, h) == 0;
+		(void)pthread_attr_destroy(&attr);
+	}
+	h->alone = !h->threaded;
+	return h->threaded;
+}
+
+void
+hasher_post(struct hasher *h, struct span s)
+{
+	if (!has_thread(h)) {
+		hash_span(h, s);
+		return;
+	}
+	(void)pthread_mutex_lock(&h->lock);
+	while (h->busy)
+		(void)pthread_cond_wait(&h->changed, &h->lock);
+	h->job = s;
+	h->busy = true;
+	(void)pthread_cond_signal(&h->changed);
+	(void)pthread_mutex_unlock(&h->lock);
+}
+
+int
+hasher_wait(struct hasher *h)
+{
+	if (h->threaded) {
+		(void)pthread_mutex_lock(&h->lock);
+		while (h->busy)
+			(void)pthread_cond_wait(&h->changed, &h->lock);
+		(void)pthread_mutex_unlock(&h->lock);
+	}
+	return h->err;
+}
+
+int
+hasher_add(struct hasher *h, struct span s)
+{
+	int r = hasher_wait(h);
+
+	if (r == SP_OK)
+		hash_span(h, s);
+	return h->err;
+}
+
+int
+hasher_get(struct hasher *h, uint8_t ret_sha256[SHA256_BYTES], uint32_t *ret_crc)
+{
+	uint8_t sha[SHA256_BYTES];
+	int r = hasher_wait(h);
+
+	if (r == SP_OK)
+		r = sha256_get(h->sha, sha);
+	if (r != SP_OK)
+		return r;
+	memcpy(ret_sha256, sha, SHA256_BYTES);
+	*ret_crc = h->crc;
+	return SP_OK;
+}
+
+void
+hasher_free(struct hasher *h)
+{
+	if (h == NULL)
+		return;
+	if (h->threaded) {
+		(void)pthread_mutex_lock(&h->lock);
+		h->ending = true;
+		(void)pthread_cond_signal(&h->changed);
+		(void)pthread_mutex_unlock(&h->lock);
+		(void)pthread_join(h->thread, NULL);
+	}
+	(void)pthread_cond_destroy(&h->changed);
+	(void)pthread_mutex_destroy(&h->lock);
+	sha256_free(h->sha);
+	mem_wipe(h, sizeof(*h));
+	mem_free(h);
+}
