@@ -193,6 +193,18 @@ spawn_am_root(void)
 	return geteuid() == 0;
 }
 
+int32_t
+spawn_own_pid(void)
+{
+	return (int32_t)getpid();
+}
+
+uint32_t
+spawn_own_uid(void)
+{
+	return (uint32_t)geteuid();
+}
+
 int
 spawn_self_dir(char *ret, size_t cap)
 {

@@ -49,6 +49,9 @@ int spawn_signal_next(int fd) MUST_USE;
 
 /* spawn_am_root - may this process give its children other uids? */
 bool spawn_am_root(void);
+/* spawn_own_pid, spawn_own_uid - of this process. */
+int32_t spawn_own_pid(void);
+uint32_t spawn_own_uid(void);
 /* spawn_self_dir - the folder of the running executable, without a slash at its end.  SP_ESPACE */
 int spawn_self_dir(char *ret, size_t cap) MUST_USE;
 #endif

@@ -1,0 +1,406 @@
+/* instance.c - everything that can be wrong with an instance is found here, before anything is
+ * started. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "crypto/certificate.h"
+#include "rooms/supervisor/supervisor.h"
+#include "sys/clock.h"
+#include "sys/fd.h"
+#include "sys/log.h"
+#include "sys/server.h"
+
+#define CONF_MAX (256u * 1024)
+#define PEM_MAX (1024u * 1024)
+#define KEY_SIZE 32
+#define SERIALS_AT_ONCE (1u << 20)
+
+/* ---- names ---- */
+
+/* path_in - path below the instance, or path itself when it is absolute. */
+static int
+path_in(const struct instance *in, const char *path, char *ret, size_t cap)
+{
+	struct text t = text_of(ret, cap);
+
+	if (path[0] != '/') {
+		text_str(&t, in->dir);
+		text_chr(&t, '/');
+	}
+	text_str(&t, path);
+	return t.bad ? SP_ERANGE : SP_OK;
+}
+
+/* Where the root key is: a path; SP_ENOTFOUND when only the operator's passphrase gives it. */
+static int
+root_key_path(const struct instance *in, char *ret, size_t cap)
+{
+	const char *key = in->conf.root_key, *dir;
+	struct text t = text_of(ret, cap);
+
+	if (strncmp(key, "file:", 5) == 0)
+		return path_in(in, key + 5, ret, cap);
+	if (strncmp(key, "credential:", 11) != 0)
+		return strcmp(key, "passphrase") == 0 ? SP_ENOTFOUND : SP_ECONFIG;
+	dir = server_credentials_dir();
+	if (dir == NULL || strchr(key + 11, '/') != NULL)
+		return SP_ECONFIG;
+	text_fmt(&t, "%s/%s", dir, key + 11);
+	return t.bad ? SP_ERANGE : SP_OK;
+}
+
+/* ---- settings ---- */
+
+static int
+read_file(const char *path, size_t max, uint8_t **ret, size_t *ret_len)
+{
+	DEFER(close_fd) int fd = file_open_at(AT_FDCWD, path, O_RDONLY, 0);
+
+	return fd < 0 ? fd : file_read_all(fd, max, ret, ret_len);
+}
+
+static int
+read_conf(const struct instance *in, struct conf *ret, char *why, size_t cap)
+{
+	DEFER(mem_freep) uint8_t *content = NULL;
+	char path[1100], reason[512];
+	size_t len = 0;
+	int err = path_in(in, "sallyport.conf", path, sizeof(path));
+
+	if (err == SP_OK)
+		err = read_file(path, CONF_MAX, &content, &len);
+	if (err != SP_OK) {
+		(void)snprintf(why, cap, "%s: %s", path, sp_strerror(err));
+		return SP_ECONFIG;
+	}
+	if (conf_parse(span_of(content, len), ret, reason, sizeof(reason)) != SP_OK) {
+		(void)snprintf(why, cap, "%s: %s", path, reason);
+		return SP_ECONFIG;
+	}
+	return SP_OK;
+}
+
+/* The settings in force as a sealed file: what every room gets, the same for all of a generation.
+ */
+static int
+conf_file(const struct conf *c)
+{
+	DEFER(mem_freep) char *all = mem_alloc(CONF_MAX);
+	struct text t;
+	size_t n;
+
+	if (all == NULL)
+		return SP_ENOMEM;
+	t = text_of(all, CONF_MAX);
+	(void)conf_rows(&n);
+	for (size_t i = 0; i < n; i++) {
+		char line[1400];
+
+		conf_print(c, i, line, sizeof(line));
+		text_str(&t, line);
+		text_chr(&t, '\n');
+	}
+	return t.bad ? SP_ESPACE : memfd_of("sallyport.conf", text_span(&t));
+}
+
+/* ---- certificate ---- */
+
+struct certificate_question {
+	const char *certificate, *key;
+};
+
+/* In a child process: the key never enters ours. */
+static int
+certificate_answer(void *arg)
+{
+	const struct certificate_question *q = arg;
+	uint8_t *certificate, *key;
+	size_t certificate_len, key_len;
+	int err = read_file(q->certificate, PEM_MAX, &certificate, &certificate_len);
+
+	if (err == SP_OK)
+		err = read_file(q->key, PEM_MAX, &key, &key_len);
+	if (err == SP_OK)
+		err =
+		    certificate_check(span_of(certificate, certificate_len), span_of(key, key_len));
+	return err == SP_OK ? 0 : err == SP_EVERIFY ? 2 : 1;
+}
+
+/* Does the certificate belong to the key?  ret_fd: a sealed copy of the certificate. */
+static int
+read_certificate(
+    const struct instance *in, const struct conf *c, int *ret_fd, char *why, size_t cap)
+{
+	DEFER(mem_freep) uint8_t *content = NULL;
+	char certificate[2100], key[2100];
+	struct certificate_question q = {certificate, key};
+	DEFER(close_fd) int fd = -1;
+	size_t len = 0;
+	int err;
+
+	if (path_in(in, c->https_certificate, certificate, sizeof(certificate)) != SP_OK ||
+	    path_in(in, c->https_key, key, sizeof(key)) != SP_OK) {
+		(void)snprintf(why, cap, "HttpsCertificate or HttpsKey: the path is too long");
+		return SP_ECONFIG;
+	}
+	err = read_file(certificate, PEM_MAX, &content, &len);
+	if (err != SP_OK) {
+		(void)snprintf(why, cap, "%s: %s", certificate, sp_strerror(err));
+		return SP_ECONFIG;
+	}
+	fd = file_open_at(AT_FDCWD, key, O_RDONLY, 0);
+	if (fd < 0) {
+		(void)snprintf(why, cap, "%s: %s", key, sp_strerror(fd));
+		return SP_ECONFIG;
+	}
+	if (!server_private(fd)) {
+		(void)snprintf(why, cap,
+		    "%s: the key can be read by others; its mode must be 0400 or 0600", key);
+		return SP_ECONFIG;
+	}
+	err = server_in_child(certificate_answer, &q);
+	if (err != 0) {
+		(void)snprintf(why, cap,
+		    err == 2 ? "%s is not the certificate of the key %s"
+			     : "%s and %s are not a PEM certificate and its unencrypted PEM key",
+		    certificate, key);
+		return SP_ECONFIG;
+	}
+	*ret_fd = memfd_of("certificate", span_of(content, len));
+	return *ret_fd < 0 ? *ret_fd : SP_OK;
+}
+
+/* ---- keys ---- */
+
+/* A key file must be there, of the right size, and nobody else's to read. */
+static void
+check_key(const char *path, const char *what)
+{
+	DEFER(close_fd) int fd = file_open_at(AT_FDCWD, path, O_RDONLY, 0);
+	int64_t size = 0;
+
+	if (fd < 0)
+		sp_die(EXIT_CONFIG, "%s: %s: %s", path, what, sp_strerror(fd));
+	if (!server_private(fd))
+		sp_die(
+		    EXIT_CONFIG, "%s: %s can be read by others; its mode must be 0400", path, what);
+	if (file_size(fd, &size) != SP_OK || size != KEY_SIZE)
+		sp_die(EXIT_CONFIG, "%s: %s has %lld bytes instead of %d", path, what,
+		    (long long)size, KEY_SIZE);
+}
+
+static void
+check_keys(const struct instance *in)
+{
+	char path[2100];
+	int err = root_key_path(in, path, sizeof(path));
+
+	if (err == SP_OK)
+		check_key(path, "the root key");
+	else if (err != SP_ENOTFOUND)
+		sp_die(EXIT_CONFIG,
+		    "%s/sallyport.conf: RootKey: %s is none of file:PATH, credential:NAME (with "
+		    "systemd's credentials) and passphrase",
+		    in->dir, in->conf.root_key);
+	if (path_in(in, "keys/ledger.key", path, sizeof(path)) == SP_OK)
+		check_key(path, "the audit log's key");
+}
+
+/* ---- folders, lock, sockets ---- */
+
+static void
+check_folders(const struct instance *in, bool as_root)
+{
+	static const char *const folders[] = {"db", "blobs", "ledger", "vault", "run"};
+	char path[1100], closed[1100];
+
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		int err = path_in(in, folders[i], path, sizeof(path));
+
+		if (err == SP_OK)
+			err = server_writable(path);
+		if (err != SP_OK)
+			sp_die(EXIT_CONFIG, "%s: %s", path,
+			    err == SP_EPERM ? "cannot be written (wrong owner, or a read-only disk)"
+					    : sp_strerror(err));
+	}
+	if (as_root && !server_passable(in->dir, closed, sizeof(closed)))
+		sp_die(EXIT_CONFIG, "%s: the rooms have users of their own, who cannot pass %s",
+		    in->dir, closed[0] != '\0' ? closed : "/");
+}
+
+static void
+take_lock(struct instance *in)
+{
+	char path[1100];
+
+	if (path_in(in, "run/pid", path, sizeof(path)) != SP_OK)
+		sp_die(EXIT_CONFIG, "%s: the path is too long", in->dir);
+	in->lock = server_lock(path);
+	if (in->lock == SP_ERUNNING)
+		sp_die(EXIT_UNAVAILABLE, "%s: %s", in->dir, sp_strerror(SP_ERUNNING));
+	if (in->lock < 0)
+		sp_die(EXIT_CONFIG, "%s: %s", path,
+		    in->lock == SP_EPERM ? "cannot be written (wrong owner, or a read-only disk)"
+					 : sp_strerror(in->lock));
+}
+
+static int
+bind_local(const struct instance *in, const char *name)
+{
+	char path[1100];
+	int fd = path_in(in, name, path, sizeof(path));
+
+	if (fd == SP_OK)
+		fd = sock_listen_local(path, 0600);
+	if (fd < 0)
+		sp_die(EXIT_UNAVAILABLE, "%s: cannot listen: %s", path, sp_strerror(fd));
+	if (fd_nonblock(fd, true) != SP_OK)
+		sp_die(EXIT_SYSTEM, "%s: cannot listen", path);
+	return fd;
+}
+
+static void
+bind_sockets(struct instance *in)
+{
+	const char *addr[LISTENER_COUNT] = {in->conf.https_listen, in->conf.admin_listen};
+	static const char *const keyword[LISTENER_COUNT] = {"HttpsListen", "AdminListen"};
+	char why[256] = "";
+
+	for (size_t i = 0; i < LISTENER_COUNT; i++) {
+		in->listener[i] = sock_listen_tcp(addr[i], in->conf.congestion, why, sizeof(why));
+		if (in->listener[i] < 0)
+			sp_die(EXIT_UNAVAILABLE, "%s: cannot listen on %s", keyword[i], why);
+		if (fd_nonblock(in->listener[i], true) != SP_OK)
+			sp_die(EXIT_SYSTEM, "%s: cannot listen", keyword[i]);
+	}
+	in->control = bind_local(in, "run/control.sock");
+	in->unlock = bind_local(in, "run/unlock.sock");
+}
+
+void
+instance_open(struct instance *in, const char *dir, bool as_root)
+{
+	char why[2600] = "";
+	struct text t = text_of(in->dir, sizeof(in->dir));
+
+	text_str(&t, dir);
+	while (t.len > 1 && in->dir[t.len - 1] == '/')
+		in->dir[--t.len] = '\0';
+	if (t.bad || dir[0] != '/')
+		sp_die(EXIT_USAGE, "%s: not the absolute path of an instance", dir);
+	if (read_conf(in, &in->conf, why, sizeof(why)) != SP_OK)
+		sp_die(EXIT_CONFIG, "%s", why);
+	log_level_set((enum log_level)in->conf.log_level);
+	check_folders(in, as_root);
+	take_lock(in);
+	check_keys(in);
+	if (read_certificate(in, &in->conf, &in->certificate_fd, why, sizeof(why)) != SP_OK)
+		sp_die(EXIT_CONFIG, "%s", why);
+	in->conf_fd = conf_file(&in->conf);
+	if (in->conf_fd < 0)
+		sp_die(EXIT_SYSTEM, "memfd: %s", sp_strerror(in->conf_fd));
+	bind_sockets(in);
+}
+
+int
+instance_reload(struct instance *in, char *why, size_t cap)
+{
+	struct conf fresh, merged = in->conf;
+	DEFER(close_fd) int certificate = -1, conf = -1;
+	int err = read_conf(in, &fresh, why, cap);
+
+	if (err != SP_OK)
+		return err;
+	conf_take_reloadable(&merged, &fresh);
+	err = read_certificate(in, &merged, &certificate, why, cap);
+	if (err != SP_OK)
+		return err;
+	conf = conf_file(&merged);
+	if (conf < 0) {
+		(void)snprintf(why, cap, "settings: %s", sp_strerror(conf));
+		return conf;
+	}
+	in->conf = merged;
+	close_fd(&in->conf_fd);
+	close_fd(&in->certificate_fd);
+	in->conf_fd = TAKE_FD(conf);
+	in->certificate_fd = TAKE_FD(certificate);
+	return SP_OK;
+}
+
+/* ---- what rooms are given ---- */
+
+/* The place of each file in the instance; NULL: not a path of its own. */
+static const struct file_place {
+	enum ipc_file_what what;
+	const char *path;
+	int flags;
+} places[] = {
+    {FILE_ROOT_RECOVERY, "keys/root.recovery", O_RDONLY},
+    {FILE_VAULT_STATE, "vault/state", O_RDWR},
+    {FILE_LEDGER_KEY, "keys/ledger.key", O_RDONLY},
+    {FILE_LEDGER_DIR, "ledger", O_RDONLY | O_DIRECTORY},
+    {FILE_DATABASE_DIR, "db", O_RDONLY | O_DIRECTORY},
+    {FILE_BLOB_DIR, "blobs", O_RDONLY | O_DIRECTORY},
+};
+
+int
+instance_file(const struct instance *in, enum ipc_file_what what, char *ret_name, size_t cap)
+{
+	int flags = O_RDONLY, err = SP_ENOTFOUND;
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		if (places[i].what != what)
+			continue;
+		flags = places[i].flags;
+		err = path_in(in, places[i].path, ret_name, cap);
+	}
+	if (what == FILE_TLS_KEY)
+		err = path_in(in, in->conf.https_key, ret_name, cap);
+	if (what == FILE_ROOT_KEY)
+		err = root_key_path(in, ret_name, cap);
+	return err != SP_OK ? err : file_open_at(AT_FDCWD, ret_name, flags, 0);
+}
+
+/* ---- serial numbers ---- */
+
+/* Write down that the next million numbers are ours, before the first of them is given out. */
+static int
+reserve_serials(struct instance *in)
+{
+	DEFER(mem_freep) uint8_t *old = NULL;
+	uint64_t first = (uint64_t)clock_wall_us() / 1000, kept = 0;
+	char path[1100], number[24];
+	struct text t = text_of(number, sizeof(number));
+	size_t len = 0;
+	int err = path_in(in, "run/serial", path, sizeof(path));
+
+	/* a lost file does no harm: milliseconds go faster than workers */
+	if (err == SP_OK && read_file(path, 20, &old, &len) == SP_OK &&
+	    parse_u64(span_of(old, len), UINT64_MAX >> 1, &kept) == SP_OK && kept > first)
+		first = kept;
+	text_u64(&t, first + SERIALS_AT_ONCE);
+	if (err == SP_OK)
+		err = file_write_new(AT_FDCWD, path, text_span(&t), 0600, /* replace= */ true);
+	if (err != SP_OK)
+		return err;
+	in->serial = first;
+	in->serial_end = first + SERIALS_AT_ONCE;
+	return SP_OK;
+}
+
+int
+instance_serial(struct instance *in, uint64_t *ret)
+{
+	if (in->serial == in->serial_end) {
+		int err = reserve_serials(in);
+
+		if (err != SP_OK)
+			return err;
+	}
+	*ret = in->serial++;
+	return SP_OK;
+}

@@ -1,0 +1,247 @@
+/* life.c - signals: the end of processes, reloading, stopping in order. */
+#include <signal.h>
+#include <stdio.h>
+
+#include "rooms/supervisor/supervisor.h"
+#include "sys/clock.h"
+#include "sys/fd.h"
+#include "sys/log.h"
+#include "sys/server.h"
+#include "sys/spawn.h"
+
+#define DRAIN_MS 30000 /* for transfers that are under way */
+#define ROOM_STOP_MS 10000
+
+/* ---- stopping: gate, workers, broker, signer, vault, ledger ---- */
+
+static const enum room stop_order[] = {ROOM_GATE_HTTPS, ROOM_SUPERVISOR /* here: the workers */,
+    ROOM_BROKER, ROOM_SIGNER, ROOM_VAULT, ROOM_LEDGER};
+
+static void
+stop_late(void *arg, int fd, unsigned events)
+{
+	struct sup *s = arg;
+
+	(void)fd;
+	(void)events;
+	if (clock_mono_ms() < s->stop_deadline_ms)
+		return;
+	if (s->seats[ROOM_GATE_HTTPS].pid != 0)
+		seat_kill(&s->seats[ROOM_GATE_HTTPS], "it did not stop in time");
+	if (workers_count(s) != 0) {
+		log_warning("%zu connections are cut: they did not end in time", workers_count(s));
+		workers_kill_all(s);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(stop_order); i++) {
+		struct seat *seat = &s->seats[stop_order[i]];
+
+		if (seat->pid != 0 && seat->state == ROOM_STOPPING)
+			seat_kill(seat, "it did not stop in time");
+	}
+}
+
+static void
+deadline(struct sup *s, int64_t ms)
+{
+	s->stop_deadline_ms = clock_mono_ms() + ms;
+	if (loop_timer(s->loop, ms, stop_late, s) == 0)
+		workers_kill_all(s);
+}
+
+static void
+stop_seat(struct seat *seat)
+{
+	struct ipc_stop m = {.deadline_ms = ROOM_STOP_MS};
+
+	if (seat->state == ROOM_STOPPING)
+		return;
+	if (seat->room == ROOM_LEDGER)
+		notice(seat->sup, EVENT_SERVER_STOP, 0, ROOM_SUPERVISOR, "");
+	if (chan_send_stop(&seat->chan, &m, -1) != SP_OK)
+		spawn_kill(seat->pid);
+	seat->state = ROOM_STOPPING;
+	deadline(seat->sup, ROOM_STOP_MS);
+}
+
+void
+life_stop_step(struct sup *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(stop_order); i++) {
+		struct seat *seat = &s->seats[stop_order[i]];
+
+		if (stop_order[i] == ROOM_SUPERVISOR) {
+			if (workers_count(s) != 0)
+				return;
+		} else if (seat->pid != 0) {
+			stop_seat(seat);
+			return;
+		}
+	}
+	loop_stop(s->loop);
+}
+
+static void
+begin_stop(struct sup *s)
+{
+	struct seat *gate = &s->seats[ROOM_GATE_HTTPS];
+
+	if (s->stopping) {
+		log_warning("asked to stop again: connections are cut");
+		workers_kill_all(s);
+		return;
+	}
+	log_info("stopping");
+	server_notify("STOPPING=1");
+	s->stopping = true;
+	if (!s->started) { /* nothing has been done yet: the rooms end with us */
+		loop_stop(s->loop);
+		return;
+	}
+	unlock_done(s);
+	/* no new connections from now on: these and the gate's are all descriptors of the listeners
+	 */
+	for (size_t i = 0; i < LISTENER_COUNT; i++)
+		close_fd(&s->inst.listener[i]);
+	if (gate->pid != 0)
+		stop_seat(gate);
+	workers_stop(s, DRAIN_MS);
+	deadline(s, DRAIN_MS);
+	life_stop_step(s);
+}
+
+/* ---- reloading ---- */
+
+static int
+send_reload(struct seat *seat)
+{
+	struct sup *s = seat->sup;
+	struct ipc_reload m = {.generation = s->generation};
+	struct ipc_file f = {.what = FILE_TLS_KEY};
+	char name[2100];
+	int err = SP_OK;
+
+	if (seat->room == ROOM_SIGNER) {
+		DEFER(close_fd) int fd = instance_file(&s->inst, FILE_TLS_KEY, name, sizeof(name));
+
+		f.name = span_str(name);
+		err = fd < 0 ? fd : chan_send_file(&seat->chan, &f, fd);
+	}
+	return err == SP_OK ? chan_send_reload(&seat->chan, &m, s->inst.conf_fd) : err;
+}
+
+static void
+reload(struct sup *s)
+{
+	char why[2600] = "";
+
+	if (!s->started || s->stopping)
+		return;
+	if (instance_reload(&s->inst, why, sizeof(why)) != SP_OK) {
+		log_error("not reloaded, the old settings stay: %s", why);
+		return;
+	}
+	s->generation++;
+	log_level_set((enum log_level)s->inst.conf.log_level);
+	/* the old workers go before the signer changes its key: their certificate belongs to the
+	 * old one */
+	workers_retire(s);
+	for (size_t i = 0; i < ROOM_COUNT; i++)
+		if (seat_is_one((enum room)i) && s->seats[i].state == ROOM_UP)
+			seat_sent(&s->seats[i], send_reload(&s->seats[i]));
+	pools_fill(s);
+	notice(s, EVENT_SERVER_RELOAD, 0, ROOM_SUPERVISOR, "");
+	log_info("settings and certificates were loaded anew");
+}
+
+/* ---- the end of processes ---- */
+
+static struct seat *
+seat_by_pid(struct sup *s, int32_t pid)
+{
+	for (size_t i = 0; i < ROOM_COUNT; i++)
+		if (seat_is_one((enum room)i) && s->seats[i].pid == pid)
+			return &s->seats[i];
+	return NULL;
+}
+
+static void
+reap(struct sup *s)
+{
+	struct spawn_end end;
+
+	while (spawn_reap(&end) == 1) {
+		struct seat *seat = seat_by_pid(s, end.pid);
+		struct worker *w = seat == NULL ? worker_by_pid(s, end.pid) : NULL;
+		char how[64];
+
+		if (end.signal != 0)
+			(void)snprintf(how, sizeof(how), "was killed by signal %d%s", end.signal,
+			    end.sandboxed ? " (its sandbox)" : "");
+		else
+			(void)snprintf(how, sizeof(how), "ended with status %d", end.status);
+		if (seat != NULL)
+			seat_ended(seat, how, end.status);
+		if (w != NULL)
+			worker_ended(w, how, end.signal != 0, end.sandboxed);
+		if (s->stopping && s->started)
+			life_stop_step(s);
+	}
+}
+
+static void
+on_signal(void *arg, int fd, unsigned events)
+{
+	struct sup *s = arg;
+	int sig;
+
+	(void)events;
+	while ((sig = spawn_signal_next(fd)) != 0) {
+		if (sig == SIGCHLD)
+			reap(s);
+		else if (sig == SIGHUP)
+			reload(s);
+		else
+			begin_stop(s);
+	}
+}
+
+/* ---- beginning ---- */
+
+static void
+watchdog(void *arg, int fd, unsigned events)
+{
+	struct sup *s = arg;
+	int64_t ms = server_watchdog_ms();
+
+	(void)fd;
+	(void)events;
+	server_notify("WATCHDOG=1");
+	if (ms > 0 && loop_timer(s->loop, ms, watchdog, s) == 0)
+		log_error("%s", sp_strerror(SP_ENOMEM));
+}
+
+void
+life_started(struct sup *s)
+{
+	s->started = true;
+	notice(s, EVENT_SERVER_START, 0, ROOM_SUPERVISOR, SALLYPORT_VERSION);
+	log_info("serving HTTPS on %s, administration on %s", s->inst.conf.https_listen,
+	    s->inst.conf.admin_listen);
+	server_notify("READY=1\nSTATUS=serving");
+}
+
+void
+life_begin(struct sup *s)
+{
+	struct loop_watch *w;
+
+	s->signals = spawn_signals();
+	if (s->signals < 0)
+		sp_die(EXIT_SYSTEM, "signals: %s", sp_strerror(s->signals));
+	w = loop_watch(s->loop, s->signals, LOOP_IN, on_signal, s);
+	if (w == NULL)
+		sp_die(EXIT_SYSTEM, "%s", sp_strerror(SP_ENOMEM));
+	loop_priority(w);
+	watchdog(s, -1, 0);
+}

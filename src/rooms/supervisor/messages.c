@@ -1,0 +1,189 @@
+/* messages.c - what rooms and workers say to the supervisor. */
+#include <stdio.h>
+
+#include "rooms/supervisor/supervisor.h"
+#include "sys/log.h"
+#include "sys/spawn.h"
+
+static void
+violation_text(char *buf, size_t cap, enum room by, uint16_t message, int err)
+{
+	const struct ipc_rule *rule = ipc_rule(message);
+
+	(void)snprintf(buf, cap, "seen by %s: message %u (%s): %s", room_table[by].name, message,
+	    rule != NULL ? rule->name : "unknown", sp_strerror(err));
+}
+
+/* A room lied to another room.  The table says who may send such a message to the one that
+ * complains; where it leaves a choice, all of them start again. */
+static void
+end_liars(struct seat *by, uint16_t message, const char *text)
+{
+	const struct ipc_rule *rule = ipc_rule(message);
+	unsigned from = rule != NULL ? rule->from : R_EVERY;
+
+	for (int again = 0; again < 2; again++, from = R_EVERY) {
+		bool found = false;
+
+		for (size_t i = 0; i < ROOM_COUNT; i++) {
+			struct seat *seat = &by->sup->seats[i];
+
+			if (!seat_is_one((enum room)i) || seat == by || (from & (1u << i)) == 0 ||
+			    !ipc_linked(by->room, seat->room))
+				continue;
+			found = true;
+			seat_kill(seat, text);
+		}
+		if (found)
+			return;
+	}
+}
+
+static int
+on_violation(struct seat *by, const struct chan_msg *m)
+{
+	struct ipc_violation v;
+	struct worker *w;
+	char text[256];
+	int err = ipc_get_violation(m->body, &v);
+
+	if (err != SP_OK)
+		return err;
+	violation_text(text, sizeof(text), by->room, v.message, v.err);
+	w = v.serial != 0 ? worker_by_serial(by->sup, v.serial) : NULL;
+	log_error("violation by %llu, %s", (unsigned long long)v.serial, text);
+	notice(
+	    by->sup, EVENT_WORKER_VIOLATION, v.serial, w != NULL ? w->pool->room : by->room, text);
+	if (w != NULL)
+		worker_kill(w);
+	else if (v.serial == 0)
+		end_liars(by, v.message, text);
+	return SP_OK;
+}
+
+static int
+on_taken(struct seat *by, const struct chan_msg *m)
+{
+	struct ipc_worker_taken t;
+	struct worker *w;
+	int err = ipc_get_worker_taken(m->body, &t);
+
+	if (err != SP_OK)
+		return err;
+	w = worker_by_serial(by->sup, t.serial);
+	if (w != NULL) /* else it has ended in the meantime */
+		worker_taken(w, t.address);
+	return SP_OK;
+}
+
+static int
+on_kill(struct seat *by, const struct chan_msg *m)
+{
+	struct ipc_worker_kill k;
+	struct worker *w;
+	int err = ipc_get_worker_kill(m->body, &k);
+
+	if (err != SP_OK)
+		return err;
+	w = worker_by_serial(by->sup, k.serial);
+	if (w != NULL)
+		worker_kill(w);
+	return SP_OK;
+}
+
+static int
+on_seat(struct seat *seat, const struct chan_msg *m)
+{
+	struct ipc_ready ready;
+	struct ipc_unlock_result result;
+	int err;
+
+	switch (m->id) {
+	case IPC_READY:
+		err = ipc_get_ready(m->body, &ready);
+		if (err == SP_OK && (seat->state != ROOM_STARTING || !seat->gone_to))
+			err = SP_EDENIEDMSG;
+		if (err == SP_OK)
+			seat_ready(seat, &ready);
+		return err;
+	case IPC_VIOLATION:
+		return on_violation(seat, m);
+	case IPC_WORKER_TAKEN:
+		return on_taken(seat, m);
+	case IPC_WORKER_KILL:
+		return on_kill(seat, m);
+	case IPC_UNLOCK_RESULT:
+		err = ipc_get_unlock_result(m->body, &result);
+		if (err == SP_OK)
+			unlock_result(seat->sup, result.err);
+		return err;
+	default:
+		return SP_EDENIEDMSG;
+	}
+}
+
+void
+seat_message(void *arg, int fd, unsigned events)
+{
+	struct seat *seat = arg;
+	struct sup *s = seat->sup;
+	struct chan_msg m;
+	int err = chan_recv(&seat->chan, PH_ANY, false, s->buf, IPC_MAX, &m);
+
+	(void)fd;
+	(void)events;
+	if (err == 0)
+		return;
+	if (err == SP_ECLOSED) {
+		/* it has ended, or will not be heard again: the same to us */
+		loop_unwatch(s->loop, seat->watch);
+		seat->watch = NULL;
+		if (!s->stopping)
+			spawn_kill(seat->pid);
+		return;
+	}
+	if (err == 1) {
+		err = on_seat(seat, &m);
+		chan_msg_done(&m);
+	}
+	if (err < 0)
+		seat_kill(seat, sp_strerror(err));
+}
+
+/* A worker says one thing to us in its life: READY. */
+void
+worker_message(void *arg, int fd, unsigned events)
+{
+	struct worker *w = arg;
+	struct sup *s = w->pool->sup;
+	struct chan_msg m;
+	struct ipc_ready ready;
+	char text[256];
+	int err = chan_recv(&w->chan, PH_ANY, false, s->buf, IPC_MAX, &m);
+
+	(void)fd;
+	(void)events;
+	if (err == 0)
+		return;
+	if (err == SP_ECLOSED) {
+		loop_unwatch(s->loop, w->watch);
+		w->watch = NULL;
+		return;
+	}
+	if (err == 1) {
+		err = m.id == IPC_READY ? ipc_get_ready(m.body, &ready) : SP_EDENIEDMSG;
+		if (err == SP_OK && w->state != WORKER_STARTING)
+			err = SP_EDENIEDMSG;
+		chan_msg_done(&m);
+		if (err == SP_OK)
+			worker_ready(w);
+	}
+	if (err >= 0)
+		return;
+	violation_text(text, sizeof(text), ROOM_SUPERVISOR, m.id, err);
+	log_error("violation by %llu, %s", (unsigned long long)w->serial, text);
+	notice(s, EVENT_WORKER_VIOLATION, w->serial, w->pool->room, text);
+	loop_unwatch(s->loop, w->watch);
+	w->watch = NULL;
+	worker_kill(w);
+}

@@ -1,0 +1,224 @@
+/* supervisor.h - the state of the one process that starts all others.  docs/internals/ring.md tells
+ * the story.
+ *
+ * A seat is a room of which there is one process (ledger, vault, signer, broker, gate); a pool
+ * keeps processes idle that do one job each (workers of a listener, authenticators, the scrubber).
+ */
+#ifndef SP_SUPERVISOR_H
+#define SP_SUPERVISOR_H
+
+#include "base/conf.h"
+#include "ipc/chan.h"
+#include "sys/loop.h"
+
+enum {
+	LISTENER_PUBLIC,
+	LISTENER_ADMIN,
+	LISTENER_COUNT,
+	LISTENER_NONE = LISTENER_COUNT,
+};
+
+/* Exit statuses, of sysexits.h. */
+enum {
+	EXIT_USAGE = 64,
+	EXIT_UNAVAILABLE = 69,
+	EXIT_SOFTWARE = 70,
+	EXIT_SYSTEM = 71,
+	EXIT_CONFIG = 78
+};
+
+/* What the supervisor itself has to tell the audit log. */
+enum sup_event {
+#define EVENT(NAME, number, name, severity, text) EVENT_##NAME = (number),
+#include "ipc/events.def"
+#undef EVENT
+};
+
+/* ROOM_STATE.state */
+enum room_state { ROOM_DOWN, ROOM_STARTING, ROOM_UP, ROOM_STOPPING };
+
+struct sup;
+
+struct seat {
+	struct sup *sup;
+	enum room room;
+	struct chan chan; /* fd -1: not running */
+	struct loop_watch *watch;
+	int32_t pid; /* 0: no process */
+	enum room_state state;
+	bool gone_to; /* GO was sent */
+	uint32_t restarts;
+	int64_t since_us, started_ms, backoff_ms;
+	uint64_t timer; /* of the next start; 0: none */
+	uint8_t landlock_abi;
+	char note[512];
+};
+
+enum worker_state {
+	WORKER_STARTING, /* before READY */
+	WORKER_IDLE,	 /* registered everywhere */
+	WORKER_RETIRED,	 /* of an old generation; ends unless a connection was on its way to it */
+	WORKER_TAKEN,	 /* has a connection */
+};
+
+struct pool;
+struct worker {
+	struct pool *pool;
+	uint64_t serial;
+	int32_t pid;
+	struct chan chan;
+	struct loop_watch *watch;
+	enum worker_state state;
+	bool doomed;   /* we killed it: its end is no news */
+	unsigned told; /* set of the rooms that know it */
+	uint32_t slot; /* of its uid */
+	int64_t retired_ms;
+	char address[65];
+	struct worker *next, *prev;
+};
+
+struct pool {
+	struct sup *sup;
+	enum room room;
+	uint8_t listener;
+	uint32_t uid_offset; /* uid of a process is UidBase + this + slot */
+	uint32_t slots, next_slot;
+	uint8_t *slot_used; /* slots bytes */
+	size_t idle;	    /* starting and idle ones */
+	size_t total;
+	uint32_t failures; /* ends before READY in a row */
+	uint64_t timer;	   /* of the next try; 0: none */
+	struct worker *workers;
+};
+enum { POOL_PUBLIC, POOL_ADMIN, POOL_AUTHENTICATOR, POOL_SCRUBBER, POOL_COUNT };
+
+/* The instance: its folder, settings and open files. */
+struct instance {
+	char dir[1024];
+	struct conf conf;
+	int conf_fd;	    /* sealed copy of the settings in force */
+	int certificate_fd; /* sealed copy */
+	int lock;	    /* run/pid */
+	int control;	    /* run/control.sock, listening */
+	int unlock;	    /* run/unlock.sock, listening */
+	int listener[LISTENER_COUNT];
+	uint64_t serial,
+	    serial_end; /* next worker's serial number, and where the reserved ones end */
+};
+
+/* A line for the audit log that waits for the ledger. */
+struct notice {
+	uint16_t event;
+	uint64_t serial;
+	char room[33], text[513];
+};
+enum { NOTICES_MAX = 64, UNLOCKS_MAX = 4 };
+
+struct sup {
+	struct instance inst;
+	struct loop *loop;
+	struct seat seats[ROOM_COUNT]; /* by room; only the kinds ONE are used */
+	struct pool pools[POOL_COUNT];
+	int binaries[ROOM_COUNT];
+	int signals;
+	uint64_t generation;
+	bool as_root;
+	bool started;  /* every room was ready once */
+	bool stopping; /* no new process, whatever ends */
+	int64_t stop_deadline_ms;
+	struct notice notices[NOTICES_MAX];
+	size_t n_notices;
+	struct unlock *unlock; /* the operator's connection that waits for the vault; NULL: none */
+	uint8_t *buf;	       /* IPC_MAX bytes for messages */
+	int exit_status;
+};
+
+/* ---- instance.c: everything that can be wrong before anything is started ---- */
+
+/* instance_open - read and check the instance at dir, lock it, bind its sockets.  Dies with one
+ * sentence. */
+void instance_open(struct instance *in, const char *dir, bool as_root);
+/* instance_reload - read settings and certificate anew.
+ *   why, cap  one sentence on failure; nothing has changed then */
+int instance_reload(struct instance *in, char *why, size_t cap) MUST_USE;
+/* instance_file - open what a room's row needs: a descriptor owned by the caller, and the absolute
+ * path. returns  SP_ENOTFOUND where there is none (a root key that only a passphrase gives) */
+int instance_file(
+    const struct instance *in, enum ipc_file_what what, char *ret_name, size_t cap) MUST_USE;
+/* instance_serial - a number that no worker has had, in this run or an earlier one.  SP_EIO and the
+ * like */
+int instance_serial(struct instance *in, uint64_t *ret) MUST_USE;
+
+/* ---- seats.c ---- */
+
+/* seat_is_one - is there a seat for this room? */
+bool seat_is_one(enum room room);
+/* seats_start - start every room; GO follows in order as they get ready.  Dies when one cannot be
+ * started. */
+void seats_start(struct sup *s);
+/* seats_go - send GO to every started room whose turn it is. */
+void seats_go(struct sup *s);
+/* seat_ready - the room said READY. */
+void seat_ready(struct seat *seat, const struct ipc_ready *m);
+/* seat_ended - its process has ended. how: a few words */
+void seat_ended(struct seat *seat, const char *how, int status);
+/* seat_kill - end a room that lies or does not read; it is then started again. */
+void seat_kill(struct seat *seat, const char *why);
+/* seat_sent - look at the result of a chan_send to the room: a full socket ends it. */
+void seat_sent(struct seat *seat, int err);
+/* seat_report - tell the broker how a room is; seats_report: all of them and the pools. */
+void seat_report(struct seat *seat);
+void seats_report(struct sup *s);
+/* notice - a line in the audit log, as soon as the ledger takes it. */
+void notice(struct sup *s, uint16_t event, uint64_t serial, enum room room, const char *text);
+/* send_common - CONF and GO's other half: files of a room's row, to a new process. */
+int send_files(struct sup *s, enum room room, struct chan *to) MUST_USE;
+
+/* ---- workers.c ---- */
+
+void pools_init(struct sup *s);
+void pools_done(struct sup *s);
+/* pools_fill - start idle processes until every pool has enough. */
+void pools_fill(struct sup *s);
+struct worker *worker_by_serial(struct sup *s, uint64_t serial);
+struct worker *worker_by_pid(struct sup *s, int32_t pid);
+/* worker_ready - it said READY: the gate may use it. */
+void worker_ready(struct worker *w);
+/* worker_kill - end it; doomed: its end is then no news. */
+void worker_kill(struct worker *w);
+/* worker_taken - the gate gave it a connection. */
+void worker_taken(struct worker *w, struct span address);
+/* worker_ended - its process has ended; killed: the signal, or 0. */
+void worker_ended(struct worker *w, const char *how, bool killed, bool sandboxed);
+/* workers_forget_seat - a room died: those that cannot do without it are ended, the others no
+ * longer known to it. */
+void workers_forget_seat(struct sup *s, enum room room);
+/* workers_register_all - a new ledger hears of all that live. */
+void workers_register_all(struct sup *s);
+/* workers_retire - idle ones of the old generation end once the gate has let go of them. */
+void workers_retire(struct sup *s);
+/* workers_stop - tell those at work to finish; kill: now. */
+void workers_stop(struct sup *s, uint32_t deadline_ms);
+void workers_kill_all(struct sup *s);
+size_t workers_count(const struct sup *s);
+
+/* ---- messages.c ---- */
+
+void seat_message(void *arg, int fd, unsigned events);
+void worker_message(void *arg, int fd, unsigned events);
+
+/* ---- life.c: signals, stopping, reloading ---- */
+
+void life_begin(struct sup *s);
+/* life_stop_step - after anything ended while stopping: end what comes next. */
+void life_stop_step(struct sup *s);
+/* life_started - every room is up for the first time. */
+void life_started(struct sup *s);
+
+/* ---- unlock.c: the operator's passphrase for the vault ---- */
+
+int unlock_begin(struct sup *s) MUST_USE;
+/* unlock_result - the vault answered, or died (err). */
+void unlock_result(struct sup *s, uint16_t err);
+void unlock_done(struct sup *s);
+#endif
