@@ -7,10 +7,13 @@
 
 #include "base/name.h"
 #include "base/text.h"
-#include "ipc/ipc.h"
 
+#define ROW_READ(fn) fn, NULL, ADMIN_READ
+#define ROW_WRITE(fn) fn, NULL, ADMIN_WRITE
+#define ROW_PASSWORD(fn) fn, NULL, ADMIN_PASSWORD
+#define ROW_LONG(fn) NULL, fn, ADMIN_LONG
 static const struct admin_row rows[] = {
-#define ADMIN(verb, fn, secret, args) {verb, fn, ADMIN_##secret, args},
+#define ADMIN(verb, fn, kind, args) {verb, ROW_##kind(fn), args},
 #include "rooms/broker/admin.def"
 #undef ADMIN
 };
@@ -247,6 +250,7 @@ admin_begin(struct admin_call *a)
 	a->org[0] = a->path[0] = a->why[0] = '\0';
 	a->detail = wr_of(a->detail_buf, sizeof(a->detail_buf));
 	a->page_bytes = 0;
+	a->ends_user = a->ends_session = 0;
 	return a->result != NULL ? SP_OK : SP_ENOMEM;
 }
 

@@ -10,18 +10,13 @@
 
 #include "base/conf.h"
 #include "base/wire.h"
-#include "rooms/broker/db.h"
+#include "rooms/broker/broker.h"
 
 #define ADMIN_PAGE_ROWS 200u
 #define ADMIN_PAGE_BYTES                                                                           \
 	57344u /* of an answer's 61440: the rest is for the frame around the rows */
 
-enum admin_secret { ADMIN_NONE, ADMIN_PASSWORD };
-
-/* Facts of the server that are in no database; filled by control.c for the verbs that show them. */
-struct admin_facts {
-	json_t *status; /* owned by control.c; NULL where it is not needed */
-};
+enum admin_kind { ADMIN_READ, ADMIN_WRITE, ADMIN_PASSWORD, ADMIN_LONG };
 
 struct admin_call {
 	/* in */
@@ -30,24 +25,41 @@ struct admin_call {
 	int64_t now_us;
 	json_t *args;	 /* borrowed */
 	const char *phc; /* Argon2id string of the password; "" while none is needed yet */
-	json_t *status;	 /* borrowed; what control.c knows of the running server */
 	/* out */
-	json_t *result;	   /* owned by the call */
-	uint16_t event;	   /* 0: nothing to record, nothing was written */
-	char org[65];	   /* of the record */
-	char path[4097];   /* of the record */
-	struct wr detail;  /* pairs of the record */
-	char why[512];	   /* a sentence beyond the error's own, or "" */
-	size_t page_bytes; /* taken by rows so far */
+	json_t *result;	      /* owned by the call */
+	uint16_t event;	      /* 0: nothing to record, nothing was written */
+	char org[65];	      /* of the record */
+	char path[4097];      /* of the record */
+	struct wr detail;     /* pairs of the record */
+	int64_t ends_user;    /* sessions of this user are ended with the change; 0: none */
+	int64_t ends_session; /* this session is; 0: none */
+	char why[512];	      /* a sentence beyond the error's own, or "" */
+	size_t page_bytes;    /* taken by rows so far */
 	uint8_t detail_buf[8192];
 };
 
 typedef int (*admin_fn)(struct admin_call *a);
 
+struct admin_conn;
+/* struct admin_op - a verb at work.  conn is NULL when the caller has gone. */
+struct admin_op {
+	struct op op;
+	const struct admin_row *row;
+	struct admin_conn *conn;
+	json_t *args;	/* owned */
+	json_t *result; /* owned; what is answered after the commit */
+	char phc[256];
+	char why[512]; /* of the answer, when it fails */
+};
+/* A LONG verb: goes on by itself and ends with admin_answer or admin_refuse.  An error that is
+ * returned is answered by the caller. */
+typedef int (*admin_long_fn)(struct broker *b, struct admin_op *op);
+
 struct admin_row {
 	const char *verb;
-	admin_fn fn;
-	enum admin_secret secret;
+	admin_fn fn;	       /* NULL for LONG */
+	admin_long_fn long_fn; /* NULL for all others */
+	enum admin_kind kind;
 	const char *args;
 };
 
@@ -101,7 +113,20 @@ json_t *admin_limit(int64_t v);
 int admin_record(struct admin_call *a, uint16_t event, int64_t org) MUST_USE;
 void admin_detail(struct admin_call *a, const char *key, struct span value);
 
-#define ADMIN(verb, fn, secret, args) int fn(struct admin_call *a);
+/* ---- for LONG verbs (control.c) ---- */
+
+/* admin_call_of - a call on op's arguments, for the helpers above; admin_begin it. */
+void admin_call_of(struct broker *b, struct admin_op *op, struct admin_call *a);
+/* admin_answer - the result (borrowed; NULL: {}) to the caller; ends op. */
+void admin_answer(struct broker *b, struct admin_op *op, json_t *result);
+/* admin_refuse - an error, with a->why or op->why when there is one; ends op. */
+void admin_refuse(struct broker *b, struct admin_op *op, int err);
+
+#define ADMIN_HANDLER_READ(fn) int fn(struct admin_call *a);
+#define ADMIN_HANDLER_WRITE(fn) int fn(struct admin_call *a);
+#define ADMIN_HANDLER_PASSWORD(fn) int fn(struct admin_call *a);
+#define ADMIN_HANDLER_LONG(fn) int fn(struct broker *b, struct admin_op *op);
+#define ADMIN(verb, fn, kind, args) ADMIN_HANDLER_##kind(fn)
 #include "rooms/broker/admin.def"
 #undef ADMIN
 #endif

@@ -1,7 +1,5 @@
-/* admin_org.c - organisations, groups and their members. */
+/* admin_org.c - organisations and their key epochs, groups and their members. */
 #include "base/name.h"
-#include "ipc/events.h"
-#include "ipc/ipc.h"
 #include "rooms/broker/admin.h"
 
 /* ---- organisations ---- */
@@ -70,7 +68,7 @@ admin_org_add(struct admin_call *a)
 	if (rc == SP_EEXISTS)
 		return admin_no(a, rc, "there is an organisation %.64s already", name);
 	if (rc == SP_OK)
-		rc = admin_record(a, EV_ORG_ADDED, org);
+		rc = admin_record(a, EVENT_ORG_ADDED, org);
 	if (rc == SP_OK)
 		rc = org_set_quota(a, org);
 	return rc == SP_OK ? admin_set(a, "id", json_integer(org)) : rc;
@@ -130,8 +128,44 @@ admin_org_set(struct admin_call *a)
 	if (rc == SP_OK && admin_arg(a, "quota") == NULL)
 		rc = admin_no(a, SP_EUSAGE, "nothing to set; give --quota");
 	if (rc == SP_OK)
-		rc = admin_record(a, EV_ORG_CHANGED, org);
+		rc = admin_record(a, EVENT_ORG_CHANGED, org);
 	return rc == SP_OK ? org_set_quota(a, org) : rc;
+}
+
+/* admin_key_status - key epochs, and how much of a rotation is left. */
+int
+admin_key_status(struct admin_call *a)
+{
+	int64_t last;
+	int rc = admin_after(a, &last);
+
+	if (rc == SP_OK)
+		rc = admin_set(a, "rows", json_array());
+	while (rc == SP_OK) {
+		DEFER(sql_end) struct sql q = sql_query(a->db, SQL_ORG_NEXT, SI(last));
+		int64_t id, epoch, rotating, left = 0;
+		char name[65];
+
+		rc = sql_step(&q);
+		if (rc != 1)
+			return rc;
+		id = sql_i64(&q);
+		sql_text_of(&q, name, sizeof(name));
+		epoch = sql_i64(&q);
+		rotating = sql_i64(&q);
+		sql_end(&q);
+		if (rotating != 0 &&
+		    (rc = sql_get(a->db, SQL_BLOBS_LEFT, &left, SI(id), SI(rotating))) < 0)
+			return rc;
+		rc = admin_row_add(
+		    a, json_pack("{s:s, s:I, s:b, s:I}", "org", name, "epoch", (json_int_t)epoch,
+			   "rotating", rotating != 0, "keys_left", (json_int_t)left));
+		if (rc <= 0)
+			return rc < 0 ? rc : admin_next(a, json_sprintf("%lld", (long long)last));
+		last = id;
+		rc = SP_OK;
+	}
+	return rc;
 }
 
 /* ---- groups ---- */
@@ -177,7 +211,7 @@ admin_group_add(struct admin_call *a)
 		return admin_no(a, rc, "there is a group %.64s already", name);
 	if (rc == SP_OK)
 		rc = admin_set(a, "id", json_integer(db_last_id(a->db)));
-	return rc == SP_OK ? group_record(a, EV_GROUP_ADDED, org) : rc;
+	return rc == SP_OK ? group_record(a, EVENT_GROUP_ADDED, org) : rc;
 }
 
 int
@@ -256,7 +290,7 @@ admin_group_remove(struct admin_call *a)
 		rc = sql_run(a->db, SQL_ACL_REMOVE_SUBJECT, SI(/* kind= */ 1), SI(group));
 	if (rc == SP_OK)
 		rc = sql_run(a->db, SQL_GROUP_REMOVE, SI(group));
-	return rc == SP_OK ? group_record(a, EV_GROUP_REMOVED, org) : rc;
+	return rc == SP_OK ? group_record(a, EVENT_GROUP_REMOVED, org) : rc;
 }
 
 static int
@@ -277,7 +311,7 @@ member(struct admin_call *a, bool add)
 	if (rc == SP_OK && !add && db_changes(a->db) == 0)
 		return admin_no(a, SP_ENOUSER, "%.64s is not in the group", name);
 	if (rc == SP_OK)
-		rc = group_record(a, EV_GROUP_CHANGED, org);
+		rc = group_record(a, EVENT_GROUP_CHANGED, org);
 	admin_detail(a, add ? "added" : "removed", span_str(name));
 	return rc;
 }

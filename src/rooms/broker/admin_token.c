@@ -1,8 +1,6 @@
 /* admin_token.c - API tokens and sessions. */
 #include "base/text.h"
 #include "crypto/crypto.h"
-#include "ipc/events.h"
-#include "ipc/ipc.h"
 #include "rooms/broker/admin.h"
 
 #define DAY_US (INT64_C(86400) * 1000000)
@@ -88,7 +86,7 @@ admin_token_add(struct admin_call *a)
 		rc = admin_no(a, rc, "%.64s has a token of the name %s already", user_name, name);
 	admin_rights_text(rights, rights_text, sizeof(rights_text));
 	if (rc == SP_OK)
-		rc = admin_record(a, EV_TOKEN_ADDED, org);
+		rc = admin_record(a, EVENT_TOKEN_ADDED, org);
 	admin_detail(a, "name", span_str(user_name));
 	admin_detail(a, "token", text_span(&n));
 	admin_detail(a, "scope", span_str(rights_text));
@@ -279,7 +277,7 @@ admin_token_remove(struct admin_call *a)
 		(void)sql_i64(&q); /* scopes */
 		admin_detail(a, "token", sql_text(&q));
 	}
-	rc = record_of_user(a, EV_TOKEN_REMOVED, user);
+	rc = record_of_user(a, EVENT_TOKEN_REMOVED, user);
 	return rc == SP_OK ? sql_run(a->db, SQL_TOKEN_REMOVE, SI(id)) : rc;
 }
 
@@ -295,9 +293,10 @@ admin_session_revoke(struct admin_call *a)
 	if (name != NULL) {
 		rc = admin_user(a, name, &user, &org);
 		if (rc == SP_OK)
-			rc = record_of_user(a, EV_SESSION_REVOKED, user);
+			rc = record_of_user(a, EVENT_SESSION_REVOKED, user);
 		if (rc == SP_OK)
 			rc = sql_run(a->db, SQL_SESSIONS_REMOVE_USER, SI(user));
+		a->ends_user = user;
 		return rc == SP_OK ? admin_set(a, "ended", json_integer(db_changes(a->db))) : rc;
 	}
 	rc = number_arg(a, text, &id);
@@ -311,8 +310,9 @@ admin_session_revoke(struct admin_call *a)
 		rc = rc < 0 ? rc : SP_OK;
 	}
 	if (rc == SP_OK)
-		rc = record_of_user(a, EV_SESSION_REVOKED, user);
+		rc = record_of_user(a, EVENT_SESSION_REVOKED, user);
 	admin_detail(a, "session", span_str(text));
+	a->ends_session = id;
 	if (rc == SP_OK)
 		rc = sql_run(a->db, SQL_SESSION_REMOVE, SI(id));
 	return rc == SP_OK ? admin_set(a, "ended", json_integer(1)) : rc;

@@ -1,11 +1,8 @@
 /* admin_user.c - users: their accounts, passwords and home folders. */
 #include "base/name.h"
 #include "base/text.h"
-#include "ipc/events.h"
-#include "ipc/ipc.h"
 #include "rooms/broker/admin.h"
 
-enum { LEVEL_USER = 2 };
 static const char *const levels[] = {
     "anonymous", "temporaryuser", "user", "audituser", "fileadmin", "admin", "sysadmin"};
 static const char *const statuses[] = {"active", "suspended"};
@@ -57,7 +54,7 @@ user_record(struct admin_call *a, uint16_t event, int64_t org, const char *chang
 	return rc;
 }
 
-/* home_make - /Home/NAME, owned by the user, with all rights but admin. */
+/* home_make - /Home/NAME: who owns it has all rights in it but RIGHT_ADMIN (policy.h). */
 static int
 home_make(struct admin_call *a, int64_t user, int64_t org, const char *name)
 {
@@ -79,9 +76,6 @@ home_make(struct admin_call *a, int64_t user, int64_t org, const char *name)
 		return rc;
 	home = db_last_id(a->db);
 	rc = sql_run(a->db, SQL_FOLDER_COUNT_FOLDERS, SI(homes), SI(1), SI(a->now_us));
-	if (rc == SP_OK)
-		rc = sql_run(a->db, SQL_ACL_SET, SI(home), SI(/* kind= */ 0), SI(user),
-		    SI(RIGHT_ALL & ~RIGHT_ADMIN), SI(/* override= */ 0));
 	if (rc == SP_OK)
 		rc = sql_run(a->db, SQL_USER_SET_HOME, SI(user), SI(home));
 	return rc;
@@ -117,7 +111,7 @@ admin_user_add(struct admin_call *a)
 	user = db_last_id(a->db);
 	rc = home_make(a, user, org, name);
 	if (rc == SP_OK)
-		rc = user_record(a, EV_USER_ADDED, org, NULL);
+		rc = user_record(a, EVENT_USER_ADDED, org, NULL);
 	admin_detail(a, "level", span_str(levels[level]));
 	return rc == SP_OK ? admin_set(a, "id", json_integer(user)) : rc;
 }
@@ -295,7 +289,7 @@ admin_user_set(struct admin_call *a)
 	    (rc = admin_size(a, admin_arg(a, "quota"), &quota)) == SP_OK)
 		rc = sql_run(a->db, SQL_USER_SET_QUOTA, SI(user), SI(quota));
 	if (rc == SP_OK)
-		rc = user_record(a, EV_USER_CHANGED, org, NULL);
+		rc = user_record(a, EVENT_USER_CHANGED, org, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		const char *v = admin_arg(a, keys[i]);
 
@@ -319,7 +313,8 @@ admin_user_passwd(struct admin_call *a)
 		    sql_run(a->db, SQL_USER_SET_PHC, SI(user), ST(span_str(a->phc)), SI(a->now_us));
 	if (rc == SP_OK)
 		rc = sql_run(a->db, SQL_SESSIONS_REMOVE_USER, SI(user));
-	return rc == SP_OK ? user_record(a, EV_USER_CHANGED, org, "password") : rc;
+	a->ends_user = user;
+	return rc == SP_OK ? user_record(a, EVENT_USER_CHANGED, org, "password") : rc;
 }
 
 static int
@@ -330,9 +325,11 @@ set_status(struct admin_call *a, int64_t status)
 
 	if (rc == SP_OK)
 		rc = sql_run(a->db, SQL_USER_SET_STATUS, SI(user), SI(status));
-	if (rc == SP_OK && status != 0)
+	if (rc == SP_OK && status != 0) {
+		a->ends_user = user;
 		rc = sql_run(a->db, SQL_SESSIONS_REMOVE_USER, SI(user));
-	return rc == SP_OK ? user_record(a, EV_USER_CHANGED, org, statuses[status]) : rc;
+	}
+	return rc == SP_OK ? user_record(a, EVENT_USER_CHANGED, org, statuses[status]) : rc;
 }
 
 int
@@ -365,5 +362,6 @@ admin_user_remove(struct admin_call *a)
 	if (rc == SP_OK)
 		rc = sql_run(
 		    a->db, SQL_USER_REMOVE, SI(user)); /* sessions, tokens, memberships go along */
-	return rc == SP_OK ? user_record(a, EV_USER_REMOVED, org, NULL) : rc;
+	a->ends_user = user;
+	return rc == SP_OK ? user_record(a, EVENT_USER_REMOVED, org, NULL) : rc;
 }
