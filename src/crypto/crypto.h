@@ -13,6 +13,11 @@
 #define SHA256_BYTES 32u
 #define KEY_BYTES 32u
 
+/* crypto_ready - load all that OpenSSL loads at first use (its provider, the algorithms used here, the random
+ * generator's seed), without its configuration file.  Every room that uses crypto/ calls it before its
+ * sandbox, which would kill it for opening a file.  errors SP_ECRYPTO */
+int crypto_ready(void) MUST_USE;
+
 /* crypto_random - n unpredictable bytes (RAND_bytes: seeded by the kernel). errors SP_ECRYPTO */
 int crypto_random(void *out, size_t n) MUST_USE;
 

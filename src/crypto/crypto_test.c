@@ -32,6 +32,7 @@ test_random(void **state)
 	uint8_t a[64] = {0}, b[64] = {0};
 
 	(void)state;
+	assert_int_equal(crypto_ready(), SP_OK);
 	assert_int_equal(crypto_random(a, sizeof(a)), SP_OK);
 	assert_int_equal(crypto_random(b, sizeof(b)), SP_OK);
 	assert_memory_not_equal(a, b, sizeof(a));

@@ -218,6 +218,8 @@ enter(struct scrubber *s, int argc, char **argv)
 	    loop_watch(s->loop, s->vault.fd, LOOP_IN, on_vault, s) == NULL ||
 	    loop_watch(s->loop, s->start.supervisor.fd, LOOP_IN, on_supervisor, s) == NULL)
 		sp_die(EXIT_SOFTWARE, "out of memory");
+	if (crypto_ready() != SP_OK)
+		sp_die(EXIT_SOFTWARE, "OpenSSL does not work");
 	room_sandbox(&s->start, NULL, 0, &limits, "");
 }
 
