@@ -296,6 +296,12 @@ tls_write_all(struct tls *t, const void *buf, size_t n, int timeout_ms)
 	return SP_OK;
 }
 
+void
+tls_rest(struct tls *t)
+{
+	(void)SSL_free_buffers(t->ssl); /* refused while something is in them */
+}
+
 int
 tls_wait(struct tls *t, int timeout_ms)
 {
@@ -308,8 +314,7 @@ tls_wait(struct tls *t, int timeout_ms)
 	for (;;) {
 		int rc, err;
 
-		if (!tls_pending(t))
-			(void)SSL_free_buffers(t->ssl); /* refused while something is in them */
+		tls_rest(t);
 		err = tls_pending(t) ? SP_OK : sock_wait(t->fd, false, left_until(deadline));
 		if (err != SP_OK)
 			return err;

@@ -46,7 +46,11 @@ bool tls_pending(const struct tls *t);
  *   errors      SP_ETIMEOUT (nothing taken for that long), SP_ECLOSED */
 int tls_write_all(struct tls *t, const void *buf, size_t n, int timeout_ms) MUST_USE;
 
-/* tls_wait - wait for the first bytes of the next request without holding buffers for them.
+/* tls_rest - give back the buffers of records before a long wait, where nothing is in them.  The
+ * next read or write takes new ones. */
+void tls_rest(struct tls *t);
+
+/* tls_wait - wait for the first bytes of the next request; calls tls_rest.
  *   errors  SP_ETIMEOUT, SP_ECLOSED (the peer ended, in order or not) */
 int tls_wait(struct tls *t, int timeout_ms) MUST_USE;
 

@@ -19,6 +19,7 @@
 #include "crypto/sign.h"
 #include "proto/tls/tls_input.h"
 #include "rooms/gate/https/tls.h"
+#include "rooms/gate/https/tls_provider.h"
 #include "ipc/chan.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -659,5 +660,7 @@ main(void)
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 
 	(void)sigaction(SIGPIPE, &ignore, NULL); /* as sandbox_prepare does */
+	if (tls_provider_load() != SP_OK) /* first of all uses of OpenSSL, as in the worker */
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
