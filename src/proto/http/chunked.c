@@ -146,6 +146,12 @@ http_chunked_next(struct http_chunked *c, struct span *in, struct span *ret_data
 	}
 }
 
+uint64_t
+http_chunked_direct(const struct http_chunked *c)
+{
+	return c->state == ST_DATA ? c->left : 0;
+}
+
 void
 http_chunked_took(struct http_chunked *c, uint64_t n)
 {

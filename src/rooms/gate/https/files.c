@@ -1,0 +1,86 @@
+/* files.c - files by number. */
+#include "rooms/gate/https/get.h"
+#include "rooms/gate/https/list.h"
+#include "rooms/gate/https/router.h"
+
+/* "2026-11-23 10:00:00", "2026-11-23T10:00:00", with or without a zone: in UTC. */
+static int
+since_date(struct conn *c, uint64_t *ret_us)
+{
+	uint8_t text[40];
+	int64_t us;
+	int n = query_str(c, "sinceDate", text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return n;
+	if (n >= 19 && text[10] == ' ')
+		text[10] = 'T';
+	if (n == 19)
+		text[n++] = 'Z';
+	if (time_parse(span_of(text, (size_t)n), INT64_MAX, &us) < 0 || us < 0)
+		return SP_ESYNTAX;
+	*ret_us = (uint64_t)us;
+	return SP_OK;
+}
+
+int
+files_get(struct conn *c)
+{
+	struct listing l = {.request = {.by = BY_PATH, .path = SPAN_LIT("/"), .what = 2 | 4},
+	    .sort = "path",
+	    .row = model_file,
+	    .stamp = true};
+	int rc = since_date(c, &l.request.newer_than_us);
+
+	if (rc == SP_OK)
+		rc = query_bool(c, "newOnly", &l.only_new);
+	return rc < 0 ? rc : list_reply(c, &l);
+}
+
+int
+file_get(struct conn *c)
+{
+	struct ipc_stat m = {.by = BY_FILE, .counts = 1};
+	struct ipc_entry e;
+	struct ipc_entry_rec rec;
+	int rc = param_id(c, 0, &m.id);
+
+	if (rc == SP_OK)
+		rc = ring_stat(c->ring, &m, &e);
+	if (rc < 0)
+		return rc;
+	ring_rec_of_entry(&e, &rec);
+	reply_begin(c, 200);
+	model_file_details(reply_json(c), &rec);
+	return reply_send(c);
+}
+
+int
+file_delete(struct conn *c)
+{
+	struct ipc_remove m = {.by = BY_FILE, .kind = 1};
+	struct ipc_done done;
+	int rc = param_id(c, 0, &m.id);
+
+	if (rc == SP_OK)
+		rc = ring_remove(c->ring, &m, &done);
+	if (rc < 0)
+		return rc;
+	reply_begin(c, 204);
+	return reply_send(c);
+}
+
+int
+file_download(struct conn *c)
+{
+	struct ipc_stat m = {.by = BY_FILE};
+	int rc = param_id(c, 0, &m.id);
+
+	return rc < 0 ? rc : file_send(c, &m);
+}
+
+int
+file_download_head(struct conn *c)
+{
+	return file_download(c);
+}

@@ -1,0 +1,24 @@
+/* list.h - paged lists of folders and files. */
+#ifndef SP_GATE_HTTPS_LIST_H
+#define SP_GATE_HTTPS_LIST_H
+
+#include "rooms/gate/https/conn.h"
+#include "rooms/gate/https/model.h"
+
+struct listing {
+	struct ipc_list
+	    request; /* target, what, counts, newer_than_us; paging and order come from the query */
+	const char *sort; /* default sortField */
+	model_fn row;
+	bool stamp;	       /* add currentTimestamp */
+	bool only_new;	       /* rows that nobody has read */
+	struct span path_mask; /* rows whose path matches; empty: all */
+};
+
+/* list_reply - reply with one page, as the query asks: page, perPage, sortField, sortDirection,
+ * name. Any size: the body is sent as it is made. */
+int list_reply(struct conn *c, struct listing *l) MUST_USE;
+
+/* mask_matches - '*' any run, '?' any one character; ASCII letters without case. */
+bool mask_matches(struct span mask, struct span s);
+#endif

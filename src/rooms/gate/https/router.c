@@ -1,0 +1,100 @@
+/* router.c - a path against the patterns of routes.def. */
+#include "rooms/gate/https/router.h"
+
+enum { AUTH_NONE = 0, AUTH_BEARER = 1 };
+
+static const struct route routes[] = {
+#define ROUTE(method, pattern, listener, auth, handler, summary)                                   \
+	{method, pattern, LISTENER_##listener, AUTH_##auth == AUTH_BEARER, handler, summary},
+#include "rooms/gate/https/routes.def"
+#undef ROUTE
+};
+
+/* Take "/part" off *s. */
+static struct span
+take_part(struct span *s)
+{
+	struct span rest = span_skip(*s, 1);
+	size_t n = span_find(rest, '/');
+
+	*s = span_skip(rest, n);
+	return span_cut(rest, n);
+}
+
+static bool
+part_matches(struct span want, struct span got)
+{
+	if (want.len != got.len)
+		return false;
+	for (size_t i = 0; i < want.len; i++) {
+		uint8_t c = got.ptr[i];
+
+		if (c >= 'A' && c <= 'Z')
+			c = (uint8_t)(c | 0x20);
+		if (c != want.ptr[i])
+			return false;
+	}
+	return true;
+}
+
+static bool
+matches(const char *pattern, struct span path, struct span param[ROUTE_PARAMS_MAX])
+{
+	struct span want = span_str(pattern);
+	size_t n = 0;
+
+	while (want.len != 0) {
+		struct span part = take_part(&want), got;
+
+		if (path.len == 0)
+			return false;
+		if (part.len > 4 && memcmp(part.ptr + part.len - 4, "...}", 4) == 0) {
+			param[n] = path;
+			return true;
+		}
+		got = take_part(&path);
+		if (part.len != 0 && part.ptr[0] == '{') {
+			if (got.len == 0)
+				return false;
+			param[n++] = got;
+		} else if (!part_matches(part, got)) {
+			return false;
+		}
+	}
+	return path.len == 0 || span_eq_str(path, "/");
+}
+
+int
+router_find(unsigned listener, struct span method, struct span path, const struct route **ret,
+    struct span ret_param[ROUTE_PARAMS_MAX])
+{
+	bool there = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		struct span param[ROUTE_PARAMS_MAX] = {span_of(NULL, 0), span_of(NULL, 0)};
+
+		if (routes[i].listener != listener || !matches(routes[i].pattern, path, param))
+			continue;
+		there = true;
+		if (!span_eq_str(method, routes[i].method))
+			continue;
+		*ret = &routes[i];
+		memcpy(ret_param, param, sizeof(param));
+		return SP_OK;
+	}
+	return there ? SP_EMETHOD : SP_ENOROUTE;
+}
+
+void
+router_allow(unsigned listener, struct span path, struct text *t)
+{
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		struct span param[ROUTE_PARAMS_MAX];
+
+		if (routes[i].listener != listener || !matches(routes[i].pattern, path, param))
+			continue;
+		if (t->len != 0)
+			text_str(t, ", ");
+		text_str(t, routes[i].method);
+	}
+}

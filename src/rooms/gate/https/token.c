@@ -1,0 +1,185 @@
+/* token.c - POST /token and /token/revoke: errors in OAuth's form (RFC 6749 section 5.2). */
+#include "rooms/gate/https/router.h"
+
+#define FORM_MAX 8192u /* bytes of a token request */
+
+static int
+oauth_error(struct conn *c, int status, const char *error, int err)
+{
+	const struct sp_err_row *row = sp_err_row(err);
+	const char *text = c->ring->fault.detail[0] != '\0' ? c->ring->fault.detail : row->text;
+	struct json *j;
+
+	reply_begin(c, status);
+	if (c->ring->fault.retry_after != 0)
+		reply_field(c, "Retry-After", "%u", c->ring->fault.retry_after);
+	reply_field(c, "Content-Type", "application/json; charset=utf-8");
+	c->reply.json = json_of(&c->reply.body);
+	j = &c->reply.json;
+	json_open(j, '{');
+	json_kstr(j, "error", span_str(error));
+	json_kstr(j, "error_description", span_str(text));
+	json_ku64(j, "error_code", (uint64_t)row->moveit);
+	json_close(j, '}');
+	return reply_send(c);
+}
+
+/* A grant that failed: what the client did wrong is 400, as MOVEit says it; what we could not do is
+ * said as it is. */
+static int
+grant_failed(struct conn *c, int err)
+{
+	switch (err) {
+	case SP_EAUTH:
+	case SP_ESESSION:
+		return oauth_error(c, 400, "invalid_grant", err);
+	case SP_ESYNTAX:
+	case SP_ERANGE:
+	case SP_ETOOBIG:
+	case SP_ESPACE:
+		return oauth_error(c, 400, "invalid_request", SP_ESYNTAX);
+	case SP_EMISDIRECT:
+		c->keep = false;
+		return oauth_error(c, 421, "invalid_request", err);
+	case SP_ELOCKOUT:
+		return oauth_error(c, 429, "temporarily_unavailable", err);
+	default:
+		return oauth_error(c, sp_err_row(err)->http >= 500 ? sp_err_row(err)->http : 400,
+		    "temporarily_unavailable", err);
+	}
+}
+
+static int
+granted(struct conn *c, const struct ipc_session *s)
+{
+	struct json *j;
+	int rc;
+
+	reply_begin(c, 200);
+	j = reply_json(c);
+	json_open(j, '{');
+	json_kstr(j, "access_token", s->access);
+	json_kstr(j, "token_type", SPAN_LIT("bearer"));
+	json_ku64(j, "expires_in", s->expires_s);
+	json_kstr(j, "refresh_token", s->refresh);
+	json_close(j, '}');
+	rc = reply_send(c);
+	ring_wipe(c->ring);
+	return rc;
+}
+
+/* A required field of the form: its length, or an error. */
+static int
+form_need(struct span form, const char *name, uint8_t *out, size_t cap)
+{
+	int n = http_form_get(form, name, out, cap);
+
+	return n == HTTP_FORM_NONE || n == 0 ? SP_ESYNTAX : n;
+}
+
+static int
+grant_password(struct conn *c, struct span form, struct ipc_session *ret)
+{
+	uint8_t user[255], password[1024], org[24];
+	struct ipc_login_password m = {.agent = span_str(c->agent)};
+	int n = form_need(form, "username", user, sizeof(user));
+	int k = form_need(form, "password", password, sizeof(password));
+	int o = http_form_get(form, "orgId", org, sizeof(org));
+	int rc = n < 0 ? n : k < 0 ? k : SP_OK;
+
+	if (rc == SP_OK && o > 0 && !span_eq_str(span_of(org, (size_t)o), "-1"))
+		rc = parse_u64(span_of(org, (size_t)o), INT64_MAX, &m.org);
+	if (rc == SP_OK) {
+		m.user = span_of(user, (size_t)n);
+		m.password = span_of(password, (size_t)k);
+		rc = ring_login_password(c->ring, &m, ret);
+	}
+	mem_wipe(password, sizeof(password));
+	return rc;
+}
+
+static int
+grant_refresh(struct conn *c, struct span form, struct ipc_session *ret)
+{
+	uint8_t token[255];
+	struct ipc_token_refresh m = {.agent = span_str(c->agent)};
+	int n = form_need(form, "refresh_token", token, sizeof(token));
+	int rc = n;
+
+	if (n > 0) {
+		m.token = span_of(token, (size_t)n);
+		rc = ring_token_refresh(c->ring, &m, ret);
+	}
+	mem_wipe(token, sizeof(token));
+	return rc;
+}
+
+int
+token_post(struct conn *c)
+{
+	uint8_t form[FORM_MAX], grant[32];
+	struct ipc_session s;
+	int64_t len = body_all(c, form, sizeof(form));
+	struct span f = span_of(form, len > 0 ? (size_t)len : 0);
+	int n, rc;
+
+	if (len == SP_ETIMEOUT || len == SP_ECLOSED)
+		return (int)len;
+	n = len < 0 ? (int)len : form_need(f, "grant_type", grant, sizeof(grant));
+	if (n < 0)
+		rc = n;
+	else if (span_eq_str(span_of(grant, (size_t)n), "password"))
+		rc = grant_password(c, f, &s);
+	else if (span_eq_str(span_of(grant, (size_t)n), "refresh_token"))
+		rc = grant_refresh(c, f, &s);
+	else
+		return oauth_error(c, 400, "unsupported_grant_type", SP_ENOTIMPL);
+	mem_wipe(form, sizeof(form));
+	c->token_len = 0; /* which token is proved on this connection is the broker's to say anew */
+	return rc < 0 ? grant_failed(c, rc) : granted(c, &s);
+}
+
+static int
+revoked(struct conn *c, int status, const char *message)
+{
+	struct json *j;
+
+	reply_begin(c, status);
+	if (status == 401)
+		reply_field(c, "WWW-Authenticate", "Bearer realm=\"api\"");
+	reply_field(c, "Content-Type", "application/json; charset=utf-8");
+	c->reply.json = json_of(&c->reply.body);
+	j = &c->reply.json;
+	json_open(j, '{');
+	json_kstr(j, "message", span_str(message));
+	json_close(j, '}');
+	return reply_send(c);
+}
+
+int
+token_revoke_post(struct conn *c)
+{
+	uint8_t form[FORM_MAX], token[255];
+	struct ipc_token_revoke m;
+	struct ipc_done done;
+	int64_t len = body_all(c, form, sizeof(form));
+	int n, rc;
+
+	if (len == SP_ETIMEOUT || len == SP_ECLOSED)
+		return (int)len;
+	n = len < 0 ? (int)len
+		    : form_need(span_of(form, (size_t)len), "token", token, sizeof(token));
+	rc = n;
+	if (n > 0) {
+		m.token = span_of(token, (size_t)n);
+		rc = ring_token_revoke(c->ring, &m, &done);
+	}
+	mem_wipe(form, sizeof(form));
+	mem_wipe(token, sizeof(token));
+	c->token_len = 0;
+	if (rc == SP_OK)
+		return revoked(c, 200, "The token was revoked.");
+	if (rc == SP_EAUTH || rc == SP_ESESSION)
+		return revoked(c, 401, "The token is not valid.");
+	return rc;
+}
