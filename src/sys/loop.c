@@ -51,10 +51,12 @@ loop_new(void)
 
 	if (l == NULL)
 		return NULL;
-	l->epoll = epoll_create1(EPOLL_CLOEXEC);
+	/* made by the first watch: a room may have its loop before room_enter closes all stray
+	 * descriptors */
+	l->epoll = -1;
 	l->events = mem_array(EVENTS_MIN, sizeof(*l->events));
 	l->events_cap = EVENTS_MIN;
-	if (l->epoll == -1 || l->events == NULL) {
+	if (l->events == NULL) {
 		loop_free(l);
 		return NULL;
 	}
@@ -117,13 +119,21 @@ grow_events(struct loop *l)
 	return SP_OK;
 }
 
+static int
+open_epoll(struct loop *l)
+{
+	if (l->epoll == -1)
+		l->epoll = epoll_create1(EPOLL_CLOEXEC);
+	return l->epoll >= 0 ? SP_OK : sys_fail("epoll_create1");
+}
+
 struct loop_watch *
 loop_watch(struct loop *l, int fd, unsigned events, loop_fn fn, void *arg)
 {
 	struct epoll_event e = {.events = to_epoll(events)};
 	struct loop_watch *w;
 
-	if (grow_events(l) != SP_OK)
+	if (grow_events(l) != SP_OK || open_epoll(l) != SP_OK)
 		return NULL;
 	w = mem_alloc(sizeof(*w));
 	if (w == NULL)
@@ -310,6 +320,10 @@ serve_events(struct loop *l, size_t n, bool priority)
 int
 loop_run(struct loop *l)
 {
+	int err = open_epoll(l);
+
+	if (err != SP_OK)
+		return err;
 	l->stopped = false;
 	while (!l->stopped) {
 		int n = epoll_wait(l->epoll, l->events, (int)l->events_cap, next_timeout(l));

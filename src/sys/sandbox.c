@@ -49,8 +49,10 @@ default_signals(void)
 		if (sigaction(sig, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 &&
 		    now.sa_handler == SIG_IGN)
 			(void)sigaction(sig, &plain, NULL);
-	/* SIGIO comes when a read lease is broken, and must not end anyone */
-	if (sigaction(SIGPIPE, &ignore, NULL) == -1 || sigaction(SIGIO, &ignore, NULL) == -1)
+	/* SIGIO comes when a read lease is broken, SIGXFSZ at RLIMIT_FSIZE, where write fails as
+	 * well */
+	if (sigaction(SIGPIPE, &ignore, NULL) == -1 || sigaction(SIGIO, &ignore, NULL) == -1 ||
+	    sigaction(SIGXFSZ, &ignore, NULL) == -1)
 		return refused("sigaction");
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) == -1)

@@ -30,7 +30,7 @@ struct sandbox_limits {
 };
 
 /* sandbox_prepare - at the start of every room: not dumpable, no_new_privs, no core, close_range
- * above the last descriptor given, umask 077, signals to default but SIGPIPE ignored. */
+ * above the last descriptor given, umask 077, signals to default but SIGPIPE, SIGIO and SIGXFSZ ignored. */
 int sandbox_prepare(int last_fd) MUST_USE;
 
 /* sandbox_drop_ids - to uid and gid (the same number), all groups and capabilities dropped; checks

@@ -132,6 +132,35 @@ server_environment(const char *name)
 }
 
 int
+server_log_pipe(int ret[2])
+{
+	struct stat st;
+	int v[2];
+
+	if (fstat(STDERR_FILENO, &st) == 0 && (S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode)))
+		return 0;
+	/* the writing end does not block either: a room that logs too much loses lines, and holds
+	 * nobody up */
+	if (pipe2(v, O_CLOEXEC | O_NONBLOCK) == -1)
+		return sys_fail("pipe");
+	ret[0] = v[0];
+	ret[1] = v[1];
+	return 1;
+}
+
+void
+server_log_relay(int fd)
+{
+	char buf[16384];
+	ssize_t n;
+
+	/* a few rounds only: a room that writes without end does not stop the supervisor */
+	for (int i = 0; i < 8 && (n = read(fd, buf, sizeof(buf))) > 0; i++)
+		if (write(STDERR_FILENO, buf, (size_t)n) < 0)
+			return;
+}
+
+int
 server_in_child(int (*fn)(void *), void *arg)
 {
 	pid_t pid = fork(), got;

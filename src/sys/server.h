@@ -35,6 +35,14 @@ const char *server_credentials_dir(void);
  * program. */
 const char *server_environment(const char *name);
 
+/* server_log_pipe - when standard error is neither a socket nor a pipe: a pipe for the rooms to log
+ * to, so that none of them holds the log file (which it could cut) or the terminal. ret reading and
+ * writing end, owned by the caller; the reading end never blocks returns  1, or 0 when rooms may
+ * have our standard error itself */
+int server_log_pipe(int ret[2]) MUST_USE;
+/* server_log_relay - copy what the pipe holds now to standard error. */
+void server_log_relay(int fd);
+
 /* server_in_child - run fn(arg) in a child process and give its result (0 to 100), so that what it
  * reads or breaks stays there.  SP_ESYS: it could not be run or was killed. */
 int server_in_child(int (*fn)(void *), void *arg) MUST_USE;

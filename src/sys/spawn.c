@@ -80,6 +80,8 @@ child_descriptors(const struct spawn *s)
 	    binary = fcntl(s->binary, F_DUPFD_CLOEXEC, 10);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	if (s->log >= 0 && dup2(s->log, STDERR_FILENO) == -1)
+		return -1;
 	if (control == -1 || binary == -1 || null == -1)
 		return -1;
 	if (dup2(null, STDIN_FILENO) == -1 || dup2(null, STDOUT_FILENO) == -1 ||

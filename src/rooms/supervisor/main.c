@@ -69,8 +69,28 @@ sup_new(void)
 	s->seats[ROOM_SUPERVISOR].since_us = clock_wall_us();
 	s->as_root = spawn_am_root();
 	s->generation = 1;
+	s->log[0] = s->log[1] = -1;
 	pools_init(s);
 	return s;
+}
+
+static void
+log_relay(void *arg, int fd, unsigned events)
+{
+	(void)arg;
+	(void)events;
+	server_log_relay(fd);
+}
+
+static void
+log_begin(struct sup *s)
+{
+	int err = server_log_pipe(s->log);
+
+	if (err < 0)
+		sp_die(EXIT_SYSTEM, "pipe: %s", sp_strerror(err));
+	if (err == 1 && loop_watch(s->loop, s->log[0], LOOP_IN, log_relay, s) == NULL)
+		sp_die(EXIT_SYSTEM, "%s", sp_strerror(SP_ENOMEM));
 }
 
 static void
@@ -109,9 +129,12 @@ main(int argc, char **argv)
 	life_begin(s);
 	if (unlock_begin(s) != SP_OK)
 		sp_die(EXIT_SYSTEM, "%s", sp_strerror(SP_ENOMEM));
+	log_begin(s);
 	seats_start(s);
 	if (loop_run(s->loop) != SP_OK)
 		sp_die(EXIT_SYSTEM, "waiting for events failed");
+	if (s->log[0] >= 0)
+		server_log_relay(s->log[0]);
 	log_info("stopped");
 	status = s->exit_status;
 	sup_free(s);

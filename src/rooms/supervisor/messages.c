@@ -122,25 +122,23 @@ on_seat(struct seat *seat, const struct chan_msg *m)
 	}
 }
 
-void
-seat_message(void *arg, int fd, unsigned events)
+/* One message.  returns false when there was none, or there will be none any more */
+static bool
+seat_next(struct seat *seat)
 {
-	struct seat *seat = arg;
 	struct sup *s = seat->sup;
 	struct chan_msg m;
 	int err = chan_recv(&seat->chan, PH_ANY, false, s->buf, IPC_MAX, &m);
 
-	(void)fd;
-	(void)events;
 	if (err == 0)
-		return;
+		return false;
 	if (err == SP_ECLOSED) {
 		/* it has ended, or will not be heard again: the same to us */
 		loop_unwatch(s->loop, seat->watch);
 		seat->watch = NULL;
 		if (!s->stopping)
 			spawn_kill(seat->pid);
-		return;
+		return false;
 	}
 	if (err == 1) {
 		err = on_seat(seat, &m);
@@ -148,6 +146,22 @@ seat_message(void *arg, int fd, unsigned events)
 	}
 	if (err < 0)
 		seat_kill(seat, sp_strerror(err));
+	return err == SP_OK;
+}
+
+void
+seat_message(void *arg, int fd, unsigned events)
+{
+	(void)fd;
+	(void)events;
+	(void)seat_next(arg);
+}
+
+void
+seat_drain(struct seat *seat)
+{
+	while (seat->watch != NULL && seat_next(seat))
+		;
 }
 
 /* A worker says one thing to us in its life: READY. */

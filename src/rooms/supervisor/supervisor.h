@@ -70,6 +70,7 @@ struct worker {
 	struct loop_watch *watch;
 	enum worker_state state;
 	bool doomed;   /* we killed it: its end is no news */
+	int gate_fd;   /* the gate's end of its socket, until it is ready; else -1 */
 	unsigned told; /* set of the rooms that know it */
 	uint32_t slot; /* of its uid */
 	int64_t retired_ms;
@@ -121,6 +122,7 @@ struct sup {
 	struct pool pools[POOL_COUNT];
 	int binaries[ROOM_COUNT];
 	int signals;
+	int log[2]; /* pipe that the rooms log to; -1: they have our standard error */
 	uint64_t generation;
 	bool as_root;
 	bool started;  /* every room was ready once */
@@ -205,6 +207,8 @@ size_t workers_count(const struct sup *s);
 /* ---- messages.c ---- */
 
 void seat_message(void *arg, int fd, unsigned events);
+/* seat_drain - take all messages that have arrived. */
+void seat_drain(struct seat *seat);
 void worker_message(void *arg, int fd, unsigned events);
 
 /* ---- life.c: signals, stopping, reloading ---- */

@@ -121,6 +121,7 @@ worker_free(struct worker *w)
 	if (w->watch != NULL)
 		loop_unwatch(p->sup->loop, w->watch);
 	chan_close(&w->chan);
+	close_fd(&w->gate_fd);
 	if (w->prev != NULL)
 		w->prev->next = w->next;
 	else if (p->workers == w)
@@ -147,6 +148,7 @@ worker_new(struct pool *p)
 	w->pool = p;
 	w->slot = slot;
 	w->chan.fd = -1;
+	w->gate_fd = -1;
 	w->next = p->workers;
 	if (w->next != NULL)
 		w->next->prev = w;
@@ -165,6 +167,7 @@ worker_process(struct worker *w)
 	struct spawn sp = {.binary = s->binaries[p->room],
 	    .name = room_table[p->room].name,
 	    .uid = s->as_root ? (uint32_t)s->inst.conf.uid_base + p->uid_offset + w->slot : 0,
+	    .log = s->log[1],
 	    .log_level = words[s->inst.conf.log_level]};
 	int v[2], err = sock_pair(v);
 
@@ -211,7 +214,8 @@ register_with_ledger(struct worker *w)
 		w->told |= R_LEDGER;
 }
 
-/* One socket pair for each room that shares a row with this kind of worker: its ends to both. */
+/* One socket pair for each room that shares a row with this kind of worker: its ends to both.  The
+ * gate's end stays with us until the worker is ready. */
 static int
 worker_link(struct worker *w, enum room room)
 {
@@ -221,14 +225,15 @@ worker_link(struct worker *w, enum room room)
 	if (err != SP_OK)
 		return err;
 	err = chan_send_link(&w->chan, &m, v[0]);
-	if (err == SP_OK)
+	if (room == ROOM_GATE_HTTPS)
+		w->gate_fd = TAKE_FD(v[1]);
+	else if (err == SP_OK)
 		err = introduce(w, room, v[1]);
 	close_fd(&v[0]);
 	close_fd(&v[1]);
 	return err;
 }
 
-/* Wire it to all but the gate, which hears of it when it is ready. */
 static int
 worker_wire(struct worker *w)
 {
@@ -238,8 +243,7 @@ worker_wire(struct worker *w)
 
 	register_with_ledger(w);
 	for (size_t i = 0; err == SP_OK && i < ROOM_COUNT; i++)
-		if (seat_is_one((enum room)i) && i != ROOM_GATE_HTTPS &&
-		    ipc_linked(w->pool->room, (enum room)i))
+		if (seat_is_one((enum room)i) && ipc_linked(w->pool->room, (enum room)i))
 			err = worker_link(w, (enum room)i);
 	if (err == SP_OK)
 		err = send_files(s, w->pool->room, &w->chan);
@@ -334,16 +338,6 @@ pools_fill(struct sup *s)
 
 /* ---- its life ---- */
 
-/* worker_ready - READY came: the gate may use it from now on. */
-static void
-to_the_gate(struct worker *w)
-{
-	struct seat *gate = &w->pool->sup->seats[ROOM_GATE_HTTPS];
-
-	if (gate->state != ROOM_UP || worker_link(w, ROOM_GATE_HTTPS) != SP_OK)
-		worker_kill(w); /* the pool is filled again when the gate is back */
-}
-
 void
 worker_ready(struct worker *w)
 {
@@ -351,8 +345,12 @@ worker_ready(struct worker *w)
 		return;
 	w->state = WORKER_IDLE;
 	w->pool->failures = 0;
-	if (ipc_linked(w->pool->room, ROOM_GATE_HTTPS))
-		to_the_gate(w);
+	if (w->gate_fd < 0)
+		return;
+	/* refused: the gate is down, and the pool is filled again when it is back */
+	if (introduce(w, ROOM_GATE_HTTPS, w->gate_fd) != SP_OK)
+		worker_kill(w);
+	close_fd(&w->gate_fd);
 }
 
 void

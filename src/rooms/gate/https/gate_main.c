@@ -86,15 +86,18 @@ hand_over(struct listener *l, int fd, const char *peer, struct gate_address *add
 
 	while ((w = gate_idle(&g->table, l->index)) != NULL) {
 		struct ipc_worker_taken t = {.serial = w->serial, .address = span_str(peer)};
-		int err = chan_send_connection(&w->chan, &c, fd);
+		int err = chan_send_worker_taken(&g->room.supervisor, &t, -1);
 
-		if (err != SP_OK) {
-			/* it has died while idle; the supervisor knows that by itself */
-			gate_remove(&g->table, w->serial);
-			continue;
+		/* the supervisor hears of it before the worker does: what the worker makes happen
+		 * has an address */
+		if (err != SP_OK)
+			return err;
+		if (chan_send_connection(&w->chan, &c, fd) == SP_OK) {
+			gate_take(&g->table, w, address);
+			return SP_OK;
 		}
-		gate_take(&g->table, w, address);
-		return chan_send_worker_taken(&g->room.supervisor, &t, -1);
+		/* it has died while idle; the supervisor knows that by itself */
+		gate_remove(&g->table, w->serial);
 	}
 	return SP_EUNAVAIL;
 }
