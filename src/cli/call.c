@@ -78,7 +78,7 @@ send_call(struct call *k, const char *verb, json_t *args, struct span secret)
 	rc = chan_send_call(&k->chan, &m, -1);
 	if (text != NULL)
 		mem_wipe(text, strlen(text));
-	free(text); /* jansson's own allocator */
+	mem_free(text); /* jansson's own allocator */
 	if (rc == SP_ERANGE)
 		return cli_fail(SP_ETOOBIG, "the arguments are too long");
 	return rc == SP_OK ? SP_OK : cli_fail(rc, "the server: %s", sp_strerror(rc));

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "base/text.h"
 
 #define COLUMNS_MAX 16u
@@ -68,7 +69,7 @@ put_value(FILE *out, const json_t *v)
 	char buf[32], *owned;
 	int width = put_text(out, plain(v, buf, sizeof(buf), &owned));
 
-	free(owned); /* jansson's own allocator */
+	mem_free(owned); /* jansson's own allocator */
 	return width;
 }
 
