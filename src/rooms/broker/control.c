@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "rooms/broker/admin.h"
+#include "rooms/broker/backup.h"
 #include "rooms/broker/control.h"
 #include "rooms/broker/rotate.h"
 #include "sys/fd.h"
@@ -37,6 +38,7 @@ conn_close(struct admin_conn *c)
 			admin->conns[i] = NULL;
 	if (c->busy != NULL)
 		c->busy->conn = NULL;
+	backup_end(c->broker, c);
 	loop_unwatch(c->broker->loop, c->watch);
 	chan_close(&c->chan);
 	mem_free(c);
@@ -53,7 +55,7 @@ send_answer(struct admin_conn *c, int err, json_t *body)
 
 	if (text != NULL)
 		mem_wipe(text, strlen(text)); /* a token is shown this way */
-	free(text);			      /* jansson's own allocator */
+	mem_free(text);			      /* jansson's own allocator */
 	if (rc == SP_OK)
 		return;
 	log_warning("command line: the answer could not be sent: %s", sp_strerror(rc));

@@ -198,7 +198,7 @@ batch(struct broker *b)
 		return;
 	}
 	r->in_flight = 0;
-	if (old_upload(b, r))
+	if (old_upload(b, r) || b->hold_shredding) /* a backup needs its keys as they are */
 		wait_ms(b, WAIT_UPLOADS_MS);
 	else
 		destroy_old(b);
