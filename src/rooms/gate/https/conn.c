@@ -204,17 +204,16 @@ handle(struct conn *c)
 	return rc;
 }
 
-/* A refused client may still be sending: give it the time to read why. */
+/* A refused client may still be sending: it has our answer and our end of the stream, and gets the
+ * time to read them before the connection is reset. */
 static void
 linger(struct conn *c)
 {
 	int64_t end = clock_mono_ms() + LINGER_MS;
 	uint64_t n = 0;
 
-	while (n < LINGER_BYTES) {
-		int64_t left = end - clock_mono_ms();
-		int64_t got =
-		    left > 0 ? conn_read(c, c->in, CONN_IN_BYTES, (int)left) : SP_ETIMEOUT;
+	while (n < LINGER_BYTES && clock_mono_ms() < end) {
+		int64_t got = conn_read(c, c->in, CONN_IN_BYTES, LINGER_SILENCE_MS);
 
 		if (got < 0)
 			return;
@@ -244,8 +243,6 @@ serve_one(struct conn *c)
 		c->keep = false;
 	if (c->keep && body_drop(c))
 		return true;
-	if (!c->broken && !c->body.ended)
-		linger(c);
 	return false;
 }
 
@@ -257,6 +254,10 @@ conn_serve(struct conn *c, conn_idle_fn idle, void *arg)
 		if (await_request(c, idle, arg) < 0 || buffers(c) < 0)
 			break;
 	} while (serve_one(c));
-	if (!c->broken && tls_shutdown(c->tls, LINGER_MS) < 0)
+	if (c->broken)
+		return;
+	if (tls_shutdown(c->tls, LINGER_MS) < 0)
 		log_debug("the peer was gone before the end");
+	else if (!c->body.ended)
+		linger(c);
 }

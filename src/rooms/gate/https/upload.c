@@ -1,5 +1,6 @@
 /* upload.c - POST /folders/{id}/files: one file in multipart/form-data, with its hash and a
  * comment. */
+#include "crypto/digest.h"
 #include "rooms/gate/https/get.h"
 #include "rooms/gate/https/model.h"
 #include "rooms/gate/https/put.h"
@@ -20,12 +21,15 @@ struct upload {
 	bool has_file;
 	uint8_t name[256];
 	char hash[130], type[16], comments[1025];
+	struct digest *
+	    digest; /* of another kind than SHA-256, when the client asked for it before the file */
 };
 
 static void
 upload_done(struct upload *u)
 {
 	put_done(&u->put);
+	digest_free(u->digest);
 	mem_freep(&u->window);
 }
 
@@ -37,6 +41,12 @@ base_name(struct span s)
 		if (s.ptr[i - 1] == '/' || s.ptr[i - 1] == '\\')
 			return span_skip(s, i);
 	return s;
+}
+
+static bool
+is_sha256(struct span type)
+{
+	return type.len == 0 || span_ieq_str(type, "sha-256") || span_ieq_str(type, "sha256");
 }
 
 static int
@@ -57,6 +67,14 @@ file_part(struct upload *u, const struct http_part *p)
 	u->request.name = span_of(u->name, name.len);
 	u->has_file = true;
 	u->part = PART_FILE;
+	if (!is_sha256(span_trim(span_str(u->type)))) {
+		int rc = digest_new(span_trim(span_str(u->type)), &u->digest);
+
+		if (rc < 0 &&
+		    rc !=
+			SP_ENOTIMPL) /* an unknown kind is refused at the end, if there is a hash */
+			return rc;
+	}
 	return u->put.small ? SP_OK : put_place(&u->put, &u->request);
 }
 
@@ -103,6 +121,8 @@ part_data(struct upload *u, struct span s)
 {
 	switch (u->part) {
 	case PART_FILE:
+		if (u->digest != NULL && digest_add(u->digest, s) < 0)
+			return SP_ECRYPTO;
 		return put_add(&u->put, s);
 	case PART_HASH:
 		return text_part(u->hash, sizeof(u->hash), s);
@@ -182,21 +202,36 @@ refuse_field(struct conn *c, const char *field, const char *rejected, const char
 	return reply_send(c);
 }
 
+/* Our hash of the kind that the client named; false: it was not computed. */
+static bool
+our_hash(struct upload *u, uint8_t out[DIGEST_BYTES_MAX], size_t *ret_len)
+{
+	if (is_sha256(span_trim(span_str(u->type)))) {
+		memcpy(out, u->put.sha256, SHA256_BYTES);
+		*ret_len = SHA256_BYTES;
+		return true;
+	}
+	return u->digest != NULL && digest_get(u->digest, out, ret_len) == SP_OK;
+}
+
 /* The client's hash against ours: 1 checked, 0 none was sent, 2 refused (replied), or an error. */
 static int
 check_hash(struct upload *u)
 {
-	struct span type = span_trim(span_str(u->type)), hex = span_trim(span_str(u->hash));
-	uint8_t want[32];
+	struct span hex = span_trim(span_str(u->hash));
+	uint8_t want[DIGEST_BYTES_MAX], have[DIGEST_BYTES_MAX];
+	size_t len = 0;
 	int rc;
 
 	if (hex.len == 0)
 		return 0;
-	if (type.len != 0 && !span_ieq_str(type, "sha-256") && !span_ieq_str(type, "sha256"))
-		rc = refuse_field(u->c, "hashtype", u->type, "only sha-256 is supported");
-	else if (parse_hex(hex, want, sizeof(want)) < 0)
-		rc = refuse_field(u->c, "hash", u->hash, "this is no SHA-256 in hexadecimal");
-	else if (memcmp(want, u->put.sha256, sizeof(want)) != 0)
+	if (!our_hash(u, have, &len))
+		rc = refuse_field(u->c, "hashtype", u->type,
+		    "hashtype must be sha-1, sha-256, sha-384 or sha-512, and stand before the "
+		    "file when it is not sha-256");
+	else if (parse_hex(hex, want, len) < 0)
+		rc = refuse_field(u->c, "hash", u->hash, "this is no such hash in hexadecimal");
+	else if (memcmp(want, have, len) != 0)
 		rc = refuse_field(u->c, "hash", u->hash,
 		    "the hash does not match the content; nothing was stored");
 	else
