@@ -6,7 +6,8 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 
-#define LINGER_MS 2000 /* for a client that still sends to read our refusal */
+#define LINGER_MS 3000 /* for a client that still sends, to read our refusal */
+#define LINGER_SILENCE_MS 500
 #define LINGER_BYTES (64u << 20)
 
 static int
