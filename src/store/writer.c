@@ -6,6 +6,7 @@
  */
 #include "store/hasher.h"
 #include "store/tail.h"
+#include "base/wire.h"
 #include "sys/fd.h"
 
 #define SEGMENT_LEAST 64u
@@ -326,16 +327,21 @@ find_slot(struct blob_writer *w, uint64_t number, size_t length, uint8_t *scratc
 }
 
 /* Read segment `number` in its own place, as an inner or as the final one, into scratch: how many
- * plaintext bytes it has, or an error. */
+ * plaintext bytes it has, or an error.  A final one is as long as it says: a slot may lie behind
+ * it. */
 static int64_t
 read_segment(struct blob_writer *w, uint64_t number, bool is_final, uint8_t *scratch)
 {
 	int64_t n = file_pread(
 	    w->b.fd, scratch, w->b.segment, (int64_t)segment_offset(w->b.segment, number));
+	struct rd rd = rd_of(span_of(scratch, n > 0 ? (size_t)n : 0));
+	uint64_t says = rd_uint(&rd, 4);
 	int r;
 
 	if (n < (int64_t)FLOE_OVERHEAD)
 		return n < 0 ? n : SP_EDAMAGED;
+	if (is_final && says >= FLOE_OVERHEAD && says < (uint64_t)n)
+		n = (int64_t)says;
 	r = floe_open(
 	    w->floe, number, is_final, span_of(scratch, (size_t)n), scratch + BEFORE_BYTES);
 	if (r == SP_EBADTAG || r == SP_ERANGE)
