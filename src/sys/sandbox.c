@@ -28,6 +28,21 @@ struct filter_row {
 
 #include "seccomp_filters.inc"
 
+#ifdef SP_SANITIZE
+/* The leak checker stops all threads with ptrace from a clone of the process: not inside the
+ * sandbox.  It asks this hook (sanitizer/lsan_interface.h) at exit. */
+static int sandboxed;
+int __lsan_is_turned_off(void);
+__attribute__((visibility("default"))) int
+__lsan_is_turned_off(void)
+{
+	return sandboxed;
+}
+#define MARK_SANDBOXED() (sandboxed = 1)
+#else
+#define MARK_SANDBOXED() ((void)0)
+#endif
+
 /* The part of the sandbox that the kernel refused is named once, here. */
 static int
 refused(const char *what)
@@ -198,6 +213,7 @@ sandbox_enter(const char *profile, const struct sandbox_path *paths, size_t n_pa
 		err = landlock_enter(paths, n_paths, &state.landlock_abi);
 	if (err == SP_OK)
 		err = apply_seccomp(profile);
+	MARK_SANDBOXED();
 	if (err == SP_OK)
 		*ret = state;
 	return err;

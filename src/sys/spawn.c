@@ -99,7 +99,7 @@ child_exec(const struct spawn *s, struct environment *e, pid_t parent)
 	struct text t = text_of(name, sizeof(name));
 	sigset_t none;
 
-	text_str(&t, s->name);
+	text_fmt(&t, "sallyport-%s", s->room);
 	sigemptyset(&none);
 	if (child_descriptors(s) == -1 || setsid() == -1 ||
 	    sigprocmask(SIG_SETMASK, &none, NULL) == -1)
@@ -127,7 +127,7 @@ spawn_room(const struct spawn *s)
 	if (pid == 0) {
 		child_exec(s, &e, parent);
 		child_write("sallyport: cannot start ");
-		child_write(s->name);
+		child_write(s->room);
 		child_write("\n");
 		_exit(EXIT_CANNOT_START);
 	}

@@ -17,7 +17,7 @@ struct spawn_end {
 /* A program to be started. */
 struct spawn {
 	int binary;	  /* descriptor of the executable: spawn_binary */
-	const char *name; /* argv[0] */
+	const char *room; /* argv[0] is sallyport-<room> */
 	int fd3;	  /* becomes its descriptor 3; stays the caller's */
 	int log;	  /* becomes its descriptor 2; -1: ours; stays the caller's */
 	uint32_t uid;	  /* runs as this uid and gid without any capability; 0: as the caller */

@@ -234,7 +234,7 @@ seat_process(struct seat *seat)
 {
 	struct sup *s = seat->sup;
 	struct spawn sp = {.binary = s->binaries[seat->room],
-	    .name = room_table[seat->room].name,
+	    .room = room_table[seat->room].name,
 	    .uid = s->as_root ? (uint32_t)s->inst.conf.uid_base + (uint32_t)seat->room : 0,
 	    .log = s->log[1],
 	    .log_level = log_word(s)};

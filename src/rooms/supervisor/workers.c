@@ -165,7 +165,7 @@ worker_process(struct worker *w)
 	struct pool *p = w->pool;
 	struct sup *s = p->sup;
 	struct spawn sp = {.binary = s->binaries[p->room],
-	    .name = room_table[p->room].name,
+	    .room = room_table[p->room].name,
 	    .uid = s->as_root ? (uint32_t)s->inst.conf.uid_base + p->uid_offset + w->slot : 0,
 	    .log = s->log[1],
 	    .log_level = words[s->inst.conf.log_level]};
