@@ -61,6 +61,14 @@ int cli_path(const struct cli *c, const char *name, char *buf, size_t cap) MUST_
 struct conf;
 int cli_conf(const struct cli *c, struct conf *ret) MUST_USE;
 
+/* cli_secret - a password or passphrase: the first line of standard input when `option` was given,
+ * else asked for on the terminal without echo. twice   ask for it again, and compare buf     of
+ * CLI_SECRET_MAX bytes (secret_new); not NUL-terminated errors  said already: SP_EUSAGE when there
+ * is no terminal */
+#define CLI_SECRET_MAX 1024u
+int cli_secret(const struct cli *c, const char *option, const char *prompt, bool twice, char *buf,
+    size_t *ret_len) MUST_USE;
+
 /* cli_out_done - flush standard output; SP_EIO (said already) when it could not be written. */
 int cli_out_done(void) MUST_USE;
 

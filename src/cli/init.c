@@ -1,19 +1,19 @@
 /* init.c - sallyport init: a whole instance, or nothing. */
-#include <fcntl.h>
 #include <stdio.h>
 
 #include "base/name.h"
 #include "base/text.h"
 #include "cli/init.h"
 #include "cli/program.h"
-#include "crypto/crypto.h"
+#include "cli/store_copy.h"
 #include "ipc/ipc.h"
 #include "sys/fd.h"
 #include "sys/operator.h"
 
 #define CONF_TEXT_MAX 32768u
-#define DIR_BYTES_MAX 89u /* with "/run/control.sock" it fits the 108 bytes of sun_path, unix(7)   \
-			   */
+#define DIR_BYTES_MAX                                                                              \
+	89u /* with "/run/control.sock" it fits the 108 bytes of sun_path, unix(7)                 \
+	     */
 
 /* chosen - the option that sets a keyword, or NULL. */
 static const char *
@@ -83,33 +83,29 @@ check_options(struct init *in)
 	return SP_OK;
 }
 
-/* check_place - may the instance be made here? */
-static int
-check_place(struct init *in)
+int
+init_place(const char *dir)
 {
-	const char *dir = cli_opt(in->c, "DIR");
 	char closed[4096];
-	int rc = op_absolute(dir, in->dir, sizeof(in->dir));
+	int rc;
 
-	if (rc != SP_OK)
-		return cli_fail(SP_EUSAGE, "%s: %s", dir, sp_strerror(rc));
-	if (strpbrk(in->dir, "\n\r#") != NULL)
+	if (strpbrk(dir, "\n\r#") != NULL)
 		return cli_fail(
 		    SP_EUSAGE, "%s: a folder's name cannot hold an end of line or #", dir);
-	if (strlen(in->dir) > DIR_BYTES_MAX)
+	if (strlen(dir) > DIR_BYTES_MAX)
 		return cli_fail(SP_EUSAGE,
 		    "%s: the path is longer than %u bytes, and its sockets could not be made", dir,
 		    DIR_BYTES_MAX);
-	rc = op_dir_empty(in->dir);
+	rc = op_dir_empty(dir);
 	if (rc == 0)
 		return cli_fail(SP_EEXISTS, "%s exists and is not empty", dir);
 	if (rc == SP_ENOTFOLDER)
 		return cli_fail(SP_EEXISTS, "%s exists and is not a folder", dir);
 	if (rc < 0 && rc != SP_ENOTFOUND)
 		return cli_fail(rc, "%s: %s", dir, sp_strerror(rc));
-	if (rc == 1 && op_mount_point(in->dir))
+	if (rc == 1 && op_mount_point(dir))
 		return cli_fail(SP_ECONFLICT, "%s is a mount point; name a folder below it", dir);
-	if (op_uid() == 0 && op_closed_parent(in->dir, closed, sizeof(closed)) == 1)
+	if (op_uid() == 0 && op_closed_parent(dir, closed, sizeof(closed)) == 1)
 		return cli_fail(SP_EPERM,
 		    "%s: its rooms run as users of their own and could not pass %s", dir, closed);
 	return SP_OK;
@@ -119,25 +115,13 @@ static int
 make_folders(struct init *in)
 {
 	static const char *const names[] = {"keys", "vault", "db", "blobs", "ledger", "run"};
-	uint8_t random[6];
-	char hex[13];
-	struct text t = text_of(in->temp, sizeof(in->temp)), h = text_of(hex, sizeof(hex));
-	int rc = crypto_random(random, sizeof(random));
 
-	if (rc != SP_OK)
-		return cli_fail(rc, "%s", sp_strerror(rc));
-	text_hex(&h, span_of(random, sizeof(random)));
-	text_fmt(&t, "%s.tmp-%s", in->dir, hex);
-	rc = dir_make_at(AT_FDCWD, in->temp, 0700);
-	if (rc != SP_OK) {
-		in->temp[0] = '\0';
-		return cli_fail(rc, "%s cannot be made: %s", in->dir, sp_strerror(rc));
-	}
-	in->dirfd = file_open_at(AT_FDCWD, in->temp, O_RDONLY | O_DIRECTORY, 0);
+	in->dirfd = temp_folder(in->dir, in->temp, sizeof(in->temp));
 	if (in->dirfd < 0)
-		return cli_fail(in->dirfd, "%s: %s", in->temp, sp_strerror(in->dirfd));
+		return in->dirfd;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		rc = dir_make_at(in->dirfd, names[i], 0700);
+		int rc = dir_make_at(in->dirfd, names[i], 0700);
+
 		if (rc != SP_OK)
 			return cli_fail(rc, "%s/%s: %s", in->temp, names[i], sp_strerror(rc));
 	}
@@ -168,58 +152,44 @@ make_database(struct init *in)
 	return SP_OK;
 }
 
-/* give_away - as root, each room's folder to its room; and the folder itself passable. */
-static int
-give_away(struct init *in)
+int
+init_give_away(const char *temp, const struct conf *conf)
 {
 	static const struct {
 		const char *name;
 		enum room room;
 	} owned[] = {{"db", ROOM_BROKER}, {"blobs", ROOM_BROKER}, {"ledger", ROOM_LEDGER}};
-	char path[4160];
+	char path[4200];
+	int rc;
 
 	if (op_uid() != 0)
 		return SP_OK;
 	for (size_t i = 0; i < ARRAY_LEN(owned); i++) {
-		struct text t = text_of(path, sizeof(path));
-		int rc;
-
-		text_fmt(&t, "%s/%s", in->temp, owned[i].name);
-		rc = op_chown_tree(path, (uint32_t)in->conf.uid_base + (uint32_t)owned[i].room);
+		(void)snprintf(path, sizeof(path), "%s/%s", temp, owned[i].name);
+		rc = op_chown_tree(path, (uint32_t)conf->uid_base + (uint32_t)owned[i].room);
 		if (rc != SP_OK)
 			return cli_fail(rc, "%s: %s", path, sp_strerror(rc));
 	}
-	return op_mode(in->temp, 0711);
+	rc = op_mode(temp, 0711);
+	return rc == SP_OK ? SP_OK : cli_fail(rc, "%s: %s", temp, sp_strerror(rc));
 }
 
 static int
 build(struct init *in, const char *conf_text)
 {
-	DEFER(close_fd) int parent = -1;
-	char up[4200];
-	struct text t = text_of(up, sizeof(up));
 	int rc = make_folders(in);
 
 	if (rc == SP_OK)
 		rc = init_keys(in);
 	if (rc == SP_OK)
-		rc = file_write_new(in->dirfd, "vault/state", span_of(NULL, 0), 0600, false);
+		rc = init_write(in, "vault/state", span_of(NULL, 0), 0600);
 	if (rc == SP_OK)
-		rc = file_write_new(in->dirfd, "sallyport.conf", span_str(conf_text), 0644, false);
+		rc = init_write(in, "sallyport.conf", span_str(conf_text), 0644);
 	if (rc == SP_OK)
 		rc = make_database(in);
 	if (rc == SP_OK)
-		rc = give_away(in);
-	if (rc == SP_OK)
-		rc = file_sync_all(in->dirfd);
-	if (rc != SP_OK)
-		return rc;
-	rc = op_rename(in->temp, in->dir);
-	if (rc != SP_OK)
-		return cli_fail(rc, "%s cannot be made: %s", in->dir, sp_strerror(rc));
-	text_fmt(&t, "%s/..", in->dir);
-	parent = file_open_at(AT_FDCWD, up, O_RDONLY | O_DIRECTORY, 0);
-	return parent < 0 ? parent : file_sync_all(parent);
+		rc = init_give_away(in->temp, &in->conf);
+	return rc == SP_OK ? temp_keep(in->temp, in->dir, in->dirfd) : rc;
 }
 
 static void
@@ -267,15 +237,16 @@ cmd_init(struct cli *c)
 		rc = check_options(&in);
 	if (rc == SP_OK)
 		rc = init_conf(c, conf_text, CONF_TEXT_MAX, &in.conf);
+	if (rc == SP_OK && op_absolute(cli_opt(c, "DIR"), in.dir, sizeof(in.dir)) != SP_OK)
+		rc = cli_fail(SP_EUSAGE, "%s: the path is too long", cli_opt(c, "DIR"));
 	if (rc == SP_OK)
-		rc = check_place(&in);
+		rc = init_place(in.dir);
 	if (rc == SP_OK)
 		rc = init_passphrase(&in);
 	if (rc == SP_OK) {
 		rc = build(&in, conf_text);
-		if (rc != SP_OK && in.temp[0] != '\0' && op_remove_tree(in.temp) != SP_OK)
-			(void)cli_fail(
-			    rc, "%s is left over; remove it", in.temp); /* the first error counts */
+		if (rc != SP_OK)
+			temp_drop(in.temp);
 	}
 	close_fd(&in.dirfd);
 	if (rc == SP_OK) {

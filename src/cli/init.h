@@ -14,7 +14,7 @@ struct init {
 	const char *org;
 	int dirfd;
 	char dir[4096];	  /* absolute, without a slash at its end */
-	char temp[4120];  /* the folder beside it that becomes it */
+	char temp[4200];  /* the folder beside it that becomes it */
 	char *passphrase; /* of PASSPHRASE_MAX bytes on pages of their own */
 	size_t passphrase_len;
 	bool generated;	    /* the passphrase is ours and has to be shown */
@@ -29,4 +29,15 @@ int init_conf(const struct cli *c, char *text, size_t cap, struct conf *ret_conf
 int init_passphrase(struct init *in) MUST_USE;
 /* init_keys - root key and its recovery copy, ledger key, certificate; errors are said already. */
 int init_keys(struct init *in) MUST_USE;
+/* init_write - a new file below the folder that is being made; errors are said already. */
+int init_write(struct init *in, const char *name, struct span content, unsigned mode) MUST_USE;
+
+/* init_place - may an instance be made at this absolute path?  Errors are said already. */
+int init_place(const char *dir) MUST_USE;
+/* init_give_away - started by root: each room's folder to its room, and the folder itself passable.
+ */
+int init_give_away(const char *temp, const struct conf *conf) MUST_USE;
+/* recovery_open - make dir/keys/root.key of dir/keys/root.recovery and the passphrase.
+ *   errors  said already: SP_EAUTH (the passphrase is wrong) */
+int recovery_open(int dirfd, struct span passphrase) MUST_USE;
 #endif

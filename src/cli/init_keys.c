@@ -17,8 +17,8 @@
 #define CERTIFICATE_DAYS 825u
 #define PASSPHRASE_GROUPS 5u /* of five letters out of 31: over 120 bits */
 
-static int
-write_file(struct init *in, const char *name, struct span content, unsigned mode)
+int
+init_write(struct init *in, const char *name, struct span content, unsigned mode)
 {
 	int rc = file_write_new(in->dirfd, name, content, mode, /* replace= */ false);
 
@@ -105,9 +105,9 @@ root_key(struct init *in)
 		rc = cli_fail(rc, "root key: %s", sp_strerror(rc));
 	if (rc == SP_OK)
 		rc =
-		    write_file(in, "keys/root.recovery", span_of(recovery, sizeof(recovery)), 0400);
+		    init_write(in, "keys/root.recovery", span_of(recovery, sizeof(recovery)), 0400);
 	if (rc == SP_OK && strcmp(in->conf.root_key, "passphrase") != 0)
-		rc = write_file(in, "keys/root.key", span_of(root, sizeof(root)), 0400);
+		rc = init_write(in, "keys/root.key", span_of(root, sizeof(root)), 0400);
 	mem_wipe(root, sizeof(root));
 	return rc;
 }
@@ -127,7 +127,7 @@ ledger_key(struct init *in)
 	if (rc != SP_OK)
 		rc = cli_fail(rc, "audit log key: %s", sp_strerror(rc));
 	else
-		rc = write_file(in, "keys/ledger.key", span_of(seed, sizeof(seed)), 0400);
+		rc = init_write(in, "keys/ledger.key", span_of(seed, sizeof(seed)), 0400);
 	mem_wipe(seed, sizeof(seed));
 	if (rc != SP_OK)
 		return rc;
@@ -135,7 +135,7 @@ ledger_key(struct init *in)
 	base64_put(&t, span_of(public_key, sizeof(public_key)));
 	text_chr(&t, '\n');
 	VERIFY(!t.bad);
-	rc = write_file(in, "keys/ledger.pub", text_span(&t), 0444);
+	rc = init_write(in, "keys/ledger.pub", text_span(&t), 0444);
 	in->verifier[t.len - 1] = '\0';
 	return rc;
 }
@@ -174,9 +174,9 @@ certificate_new(struct init *in)
 	if (rc != SP_OK)
 		rc = cli_fail(rc, "certificate: %s", sp_strerror(rc));
 	if (rc == SP_OK)
-		rc = write_file(in, "keys/https.crt", text_span(&ct), 0444);
+		rc = init_write(in, "keys/https.crt", text_span(&ct), 0444);
 	if (rc == SP_OK)
-		rc = write_file(in, "keys/https.key", text_span(&kt), 0400);
+		rc = init_write(in, "keys/https.key", text_span(&kt), 0400);
 	secret_free(key, PEM_MAX);
 	return rc;
 }
@@ -210,9 +210,9 @@ certificate_given(struct init *in, const char *cert_path, const char *key_path)
 			    cert_path, key_path);
 	}
 	if (rc == SP_OK)
-		rc = write_file(in, "keys/https.crt", span_of(cert, cert_len), 0444);
+		rc = init_write(in, "keys/https.crt", span_of(cert, cert_len), 0444);
 	if (rc == SP_OK)
-		rc = write_file(in, "keys/https.key", span_of(key, key_len), 0400);
+		rc = init_write(in, "keys/https.key", span_of(key, key_len), 0400);
 	if (key != NULL)
 		mem_wipe(key, key_len);
 	mem_free(key);
@@ -230,4 +230,51 @@ init_keys(struct init *in)
 	if (rc == SP_OK)
 		rc = cert != NULL ? certificate_given(in, cert, key) : certificate_new(in);
 	return rc;
+}
+
+/* recovery_key - parse root.recovery and unwrap: SP_EAUTH when the passphrase is wrong. */
+static int
+recovery_key(struct span file, struct span passphrase, uint8_t ret_root[KEY_BYTES])
+{
+	static const uint8_t no_blob[16];
+	struct rd r = rd_of(file);
+	struct span magic = rd_take(&r, 6);
+	uint64_t memory_bytes = rd_uint(&r, 8);
+	unsigned passes = (unsigned)rd_uint(&r, 4);
+	struct wrap_info info;
+	uint8_t salt[16], kek[KEY_BYTES];
+	struct span wrap;
+	int rc;
+
+	rd_copy(&r, salt, sizeof(salt));
+	wrap = rd_take(&r, WRAP_BYTES);
+	if (!rd_done(&r) || !span_eq(magic, span_of("SPRR1", 6)))
+		return SP_ESYNTAX;
+	if (memory_bytes > (1u << 30) || passes == 0 || passes > 16)
+		return SP_ERANGE;
+	rc = argon2id_key(passphrase, salt, memory_bytes, passes, kek);
+	if (rc == SP_OK)
+		rc = key_unwrap(kek, /* org= */ 0, no_blob, wrap, &info, ret_root);
+	mem_wipe(kek, sizeof(kek));
+	return rc == SP_EBADTAG ? SP_EAUTH : rc;
+}
+
+int
+recovery_open(int dirfd, struct span passphrase)
+{
+	DEFER(close_fd) int fd = file_open_at(dirfd, "keys/root.recovery", O_RDONLY, 0);
+	DEFER(mem_freep) uint8_t *file = NULL;
+	uint8_t root[KEY_BYTES];
+	size_t len = 0;
+	int rc = fd < 0 ? fd : file_read_all(fd, RECOVERY_BYTES, &file, &len);
+
+	if (rc == SP_OK)
+		rc = recovery_key(span_of(file, len), passphrase, root);
+	if (rc == SP_EAUTH)
+		return cli_fail(rc, "the recovery passphrase is wrong");
+	if (rc == SP_OK)
+		rc = file_write_new(dirfd, "keys/root.key", span_of(root, sizeof(root)), 0400,
+		    /* replace= */ false);
+	mem_wipe(root, sizeof(root));
+	return rc == SP_OK ? SP_OK : cli_fail(rc, "keys/root.recovery: %s", sp_strerror(rc));
 }

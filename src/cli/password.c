@@ -5,7 +5,7 @@
 #include "sys/fd.h"
 #include "sys/operator.h"
 
-#define SECRET_MAX 1024u
+#define SECRET_MAX CLI_SECRET_MAX
 
 /* ask - twice when it is a new password. */
 static int
@@ -34,9 +34,9 @@ ask(const char *prompt, bool twice, char *buf, size_t *ret_len)
 	return rc;
 }
 
-static int
-get_secret(
-    struct cli *c, const char *option, const char *prompt, bool twice, char *buf, size_t *ret_len)
+int
+cli_secret(const struct cli *c, const char *option, const char *prompt, bool twice, char *buf,
+    size_t *ret_len)
 {
 	int rc;
 
@@ -57,7 +57,7 @@ cmd_password(struct cli *c)
 	if (secret == NULL)
 		return cli_fail(SP_ENOMEM, "%s", sp_strerror(SP_ENOMEM));
 	text_fmt(&t, "New password of %.64s: ", cli_opt(c, "NAME"));
-	rc = get_secret(c, "--password-stdin", prompt, /* twice= */ true, secret, &len);
+	rc = cli_secret(c, "--password-stdin", prompt, /* twice= */ true, secret, &len);
 	if (rc == SP_OK)
 		rc = cli_call_secret(c, span_of(secret, len));
 	secret_free(secret, SECRET_MAX);
@@ -110,7 +110,7 @@ cmd_key_unlock(struct cli *c)
 
 	if (secret == NULL)
 		return cli_fail(SP_ENOMEM, "%s", sp_strerror(SP_ENOMEM));
-	rc = get_secret(
+	rc = cli_secret(
 	    c, "--passphrase-stdin", "Recovery passphrase: ", /* twice= */ false, secret, &len);
 	if (rc == SP_OK)
 		rc = unlock(c, span_of(secret, len));
