@@ -49,8 +49,8 @@ def events():
     return {name: int(number) for number, name in re.findall(r'EVENT\(\w+,\s*(\d+),\s*"([^"]+)"', (TOP / "src/ipc/events.def").read_text())}
 
 
-def encode(name, **values):
-    number, fields = MESSAGES[name]
+def encode(message, /, **values):
+    number, fields = MESSAGES[message]
     out = struct.pack(">H", number)
     for kind, field in fields:
         value = values.pop(field, None)
@@ -61,7 +61,7 @@ def encode(name, **values):
         else:
             value = value.encode() if isinstance(value, str) else value or b""
             out += struct.pack(">I", len(value)) + value
-    assert not values, f"{name} has no fields {list(values)}"
+    assert not values, f"{message} has no fields {list(values)}"
     return out
 
 
@@ -100,8 +100,8 @@ class Socket:
         rights = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
         self.here.sendmsg([packet], rights)
 
-    def send(self, name, fd=None, **values):
-        self.send_raw(encode(name, **values), fd)
+    def send(self, message, /, fd=None, **values):
+        self.send_raw(encode(message, **values), fd)
 
     def receive(self, *names, seconds=PATIENCE):
         """The next message, which must be one of names (any, if none are given); None when the peer has closed."""
