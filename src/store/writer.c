@@ -7,11 +7,13 @@
 #include "store/hasher.h"
 #include "store/tail.h"
 #include "base/wire.h"
+#include "sys/advise.h"
 #include "sys/fd.h"
 
 #define SEGMENT_LEAST 64u
 #define SEGMENT_MOST (1u << 20)
 #define BEFORE_BYTES 16u
+#define WRITE_BEHIND (8u << 20) /* bytes */
 
 struct blob_writer {
 	struct tail_blob b; /* descriptor, segment length, key, FLOE header */
@@ -22,6 +24,7 @@ struct blob_writer {
 	uint64_t size;	/* plaintext bytes taken */
 	uint64_t acked; /* of them durable */
 	uint64_t next;	/* number of the next segment to write */
+	uint64_t begun; /* file bytes that the disk was told to begin with */
 	uint8_t
 	    *buf[2]; /* one segment each; plaintext at BEFORE_BYTES; the second made when needed */
 	unsigned current;      /* the buffer that is being filled */
@@ -110,6 +113,18 @@ blob_writer_room(struct blob_writer *w, size_t *ret_room)
 	return w->buf[w->current] + BEFORE_BYTES + w->filled;
 }
 
+/* Every few MiB have the disk begin, so that the sync at the end has little left to wait for. */
+static void
+behind(struct blob_writer *w)
+{
+	uint64_t end = segment_offset(w->b.segment, w->next);
+
+	if (end - w->begun < WRITE_BEHIND)
+		return;
+	file_write_behind(w->b.fd, (int64_t)w->begun, (int64_t)(end - w->begun));
+	w->begun = end;
+}
+
 /* Encrypt a buffer where it lies and write it as segment `next`. */
 static int
 write_segment(struct blob_writer *w, uint8_t *buf, size_t len, bool is_final)
@@ -127,9 +142,11 @@ write_segment(struct blob_writer *w, uint8_t *buf, size_t len, bool is_final)
 	if (r == SP_OK)
 		r = file_pwrite(w->b.fd, buf, len + FLOE_OVERHEAD,
 		    (int64_t)segment_offset(w->b.segment, w->next));
-	if (r == SP_OK)
-		w->next++;
-	return r;
+	if (r != SP_OK)
+		return r;
+	w->next++;
+	behind(w);
+	return SP_OK;
 }
 
 static int
@@ -429,6 +446,7 @@ resume(struct blob_writer *w, uint64_t acked)
 		return r;
 	w->staged = true;
 	w->next = number;
+	w->begun = segment_offset(w->b.segment, number);
 	w->size = w->acked = acked;
 	w->pending = length == full;
 	w->current = w->pending ? 1 : 0;
