@@ -231,8 +231,10 @@ count_torn(struct span zone, size_t stop, uint64_t run, struct wal_found *f)
 	    (raw.magic + (raw.run == run) + (raw.index == f->size)) >= 2 && raw.index >= f->size)
 		end = block + WAL_RECORD_HEAD_BYTES;
 	for (size_t at = stop; at < limit && at < zone.len; at += 8) {
-		if (!raw_get(span_skip(zone, at), &raw) || !raw.magic || raw.run != run ||
-		    raw.index < f->size || raw.first > f->size)
+		struct span rest = span_skip(zone, at);
+
+		if (!span_starts(rest, SPAN_LIT("SLR1")) || !raw_get(rest, &raw) ||
+		    raw.run != run || raw.index < f->size || raw.first > f->size)
 			continue;
 		f->dropped_entries++;
 		if (raw.len <= WAL_ENTRY_MAX)
