@@ -124,14 +124,14 @@ test_names_once(void **state)
 	assert_int_equal(db_open(":memory:", true, &db), SP_OK);
 	assert_int_equal(db_init(db, 131072, SPAN_LIT("Acme"), 7), SP_OK);
 	assert_int_equal(sql_get(db, SQL_FOLDER_ROOT, &root, SI(1)), 1);
-	assert_int_equal(
-	    sql_run(db, SQL_FILE_ADD, SI(1), SI(root), ST(SPAN_LIT("Home")), SI(1), SI(0), SI(1)),
+	assert_int_equal(sql_run(db, SQL_FILE_ADD, SI(1), SI(1), SI(root), ST(SPAN_LIT("Home")),
+			     SI(1), SI(0), SI(1)),
 	    SP_EEXISTS);
-	assert_int_equal(
-	    sql_run(db, SQL_FILE_ADD, SI(1), SI(root), ST(SPAN_LIT("x")), SI(1), SI(0), SI(1)),
+	assert_int_equal(sql_run(db, SQL_FILE_ADD, SI(2), SI(1), SI(root), ST(SPAN_LIT("x")), SI(1),
+			     SI(0), SI(1)),
 	    SP_OK);
-	assert_int_equal(
-	    sql_run(db, SQL_FILE_ADD, SI(1), SI(root), ST(SPAN_LIT("x")), SI(1), SI(0), SI(1)),
+	assert_int_equal(sql_run(db, SQL_FILE_ADD, SI(3), SI(1), SI(root), ST(SPAN_LIT("x")), SI(1),
+			     SI(0), SI(1)),
 	    SP_EEXISTS);
 	assert_int_equal(sql_run(db, SQL_FOLDER_ADD, SI(1), SI(root), ST(SPAN_LIT("x")), SI(1),
 			     SI(1), SI(0), SI(0), SI(1)),

@@ -1,0 +1,351 @@
+/* login.c - password logins.  One shape for every refusal: the same work, record and answer whether
+ * the user exists, is suspended, or may not come in here. */
+#include "base/text.h"
+#include "rooms/broker/login.h"
+#include "sys/log.h"
+
+struct login {
+	struct op op;
+	struct account account;
+	const char *refusal; /* NULL: the password decides */
+	char name[256];	     /* as it was given */
+	struct session_tokens tokens;
+};
+
+/* ---- accounts ---- */
+
+int
+account_by_name(struct db *db, struct span name, struct account *ret)
+{
+	DEFER(sql_end) struct sql q = sql_query(db, SQL_USER_LOGIN, ST(name));
+	int err = sql_step(&q);
+
+	if (err != 1)
+		return err;
+	ret->id = sql_i64(&q);
+	ret->org = sql_i64(&q);
+	sql_text_of(&q, ret->name, sizeof(ret->name));
+	ret->level = (uint8_t)sql_i64(&q);
+	ret->status = (uint8_t)sql_i64(&q);
+	sql_text_of(&q, ret->phc, sizeof(ret->phc));
+	sql_text_of(&q, ret->org_name, sizeof(ret->org_name));
+	return 1;
+}
+
+int
+account_by_id(struct db *db, int64_t id, struct account *ret)
+{
+	DEFER(sql_end) struct sql q = sql_query(db, SQL_USER_ACTOR, SI(id));
+	int err = sql_step(&q);
+
+	if (err != 1)
+		return err;
+	ret->id = sql_i64(&q);
+	ret->org = sql_i64(&q);
+	sql_text_of(&q, ret->name, sizeof(ret->name));
+	ret->level = (uint8_t)sql_i64(&q);
+	ret->status = (uint8_t)sql_i64(&q);
+	sql_text_of(&q, ret->org_name, sizeof(ret->org_name));
+	ret->phc[0] = '\0';
+	return 1;
+}
+
+const char *
+account_refusal(const struct account *a, uint8_t listener)
+{
+	if (a->status != STATUS_ACTIVE)
+		return "suspended";
+	if (listener != 1 && a->level >= LEVEL_ADMIN)
+		return "administrator at the public listener";
+	return NULL;
+}
+
+void
+account_actor(const struct account *a, struct actor *ret)
+{
+	ret->user = a->id;
+	ret->org = a->org;
+	ret->level = a->level;
+	memcpy(ret->name, a->name, sizeof(ret->name));
+	memcpy(ret->org_name, a->org_name, sizeof(ret->org_name));
+}
+
+int
+worker_is(const struct worker *w, int64_t user)
+{
+	return w->is_authed && w->actor.user != user ? SP_EMISDIRECT : SP_OK;
+}
+
+void
+worker_login(struct worker *w, const struct actor *actor, int64_t token_end_us)
+{
+	w->actor = *actor;
+	w->actor.listener = w->listener;
+	w->token_end_us = token_end_us;
+	w->is_authed = true;
+	w->access.gen = 0;
+}
+
+void
+agent_take(struct actor *actor, struct span agent)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < agent.len && n + 4 < sizeof(actor->agent);) {
+		uint32_t cp;
+		size_t len = utf8_next(span_skip(agent, i), &cp);
+
+		if (len == 0 || cp < 0x20 || cp == 0x7f) {
+			actor->agent[n++] = '?';
+			i++;
+			continue;
+		}
+		memcpy(actor->agent + n, agent.ptr + i, len);
+		n += len;
+		i += len;
+	}
+	actor->agent[n] = '\0';
+}
+
+/* ---- refusals ---- */
+
+struct refusal {
+	struct op op;
+	int err;
+	uint32_t retry_after;
+};
+
+static void
+refused(struct broker *b, struct op *op, const struct answer *a)
+{
+	struct refusal *r = (struct refusal *)op;
+
+	/* the client's answer is the same when the log does not take the event */
+	(void)a;
+	op_fail(b, op, r->err, r->retry_after);
+}
+
+static void
+refusal_recorded(struct broker *b, struct op *op, const struct answer *a)
+{
+	(void)a;
+	op_commit(b, op, refused);
+}
+
+void
+login_failed(struct broker *b, struct op *op, struct span name, const char *reason, int err,
+    uint32_t retry_after)
+{
+	struct refusal *r = op_new(b, NULL, sizeof(*r));
+	struct record rec;
+	struct actor who = op->actor;
+
+	b->count.logins_failed++;
+	if (r == NULL) {
+		op_fail(b, op, err, retry_after);
+		return;
+	}
+	r->op.serial = op->serial;
+	r->op.actor = op->actor;
+	r->err = err;
+	r->retry_after = retry_after;
+	who.name[0] = who.org_name[0] = '\0';
+	if (utf8_valid(name))
+		(void)memccpy(who.name, name.ptr, '\0', name.len < 64 ? name.len : 64);
+	record_init(
+	    &rec, err == SP_ELOCKOUT ? EVENT_LOGIN_LOCKOUT : EVENT_LOGIN_FAILED, &who, op->serial);
+	record_text(&rec, "reason", span_str(reason));
+	op_end(b, op);
+	if (!flood_admit(b, who.address) ||
+	    ledger_record(b, &r->op, &rec, refusal_recorded) != SP_OK)
+		op_commit(b, &r->op, refused);
+}
+
+/* ---- sessions ---- */
+
+int
+session_add(struct broker *b, struct actor *actor, struct session_tokens *ret)
+{
+	const struct conf *c = &b->start.conf;
+	uint8_t access[32], refresh[32];
+	int64_t now_us = b->wall_us();
+	int64_t end_us = now_us + c->session_max * 1000000;
+	int err;
+
+	ret->access_end_us = now_us + c->token_lifetime * 1000000;
+	if (ret->access_end_us > end_us)
+		ret->access_end_us = end_us;
+	if ((err = token_make("spa_", ret->access, access)) != SP_OK ||
+	    (err = token_make("spr_", ret->refresh, refresh)) != SP_OK)
+		return err;
+	err = sql_run(b->db, SQL_SESSION_ADD, SI(actor->user), SI(actor->listener),
+	    SB(span_of(access, 32)), SB(span_of(refresh, 32)), SI(now_us), SI(ret->access_end_us),
+	    SI(end_us), ST(span_str(actor->address)), ST(span_str(actor->agent)));
+	ret->session = db_last_id(b->db);
+	actor->session = ret->session;
+	actor->token = 0;
+	actor->scopes = RIGHT_ALL;
+	return err;
+}
+
+void
+session_reply(struct broker *b, uint64_t serial, struct session_tokens *t)
+{
+	int64_t left_us = t->access_end_us - b->wall_us();
+	struct ipc_session m = {
+	    .access = span_str(t->access),
+	    .refresh = span_str(t->refresh),
+	    .expires_s = left_us > 0 ? (uint32_t)(left_us / 1000000) : 0,
+	};
+
+	REPLY(b, serial, SESSION, session, &m, -1);
+	mem_wipe(b->out, sizeof(t->access) * 4);
+	mem_wipe(t, sizeof(*t));
+}
+
+/* ---- the steps of a password login ---- */
+
+static void
+login_done(struct broker *b, struct op *op, const struct answer *a)
+{
+	struct login *l = (struct login *)op;
+	struct worker *w = worker_find(b, op->serial);
+
+	if (a->err != SP_OK) {
+		op_fail(b, op, a->err, 0);
+		return;
+	}
+	b->count.logins_ok++;
+	if (w != NULL) {
+		worker_login(w, &op->actor, l->tokens.access_end_us);
+		session_reply(b, op->serial, &l->tokens);
+	}
+	op_end(b, op);
+}
+
+static void
+login_recorded(struct broker *b, struct op *op, const struct answer *a)
+{
+	struct login *l = (struct login *)op;
+	int64_t now_us = b->wall_us();
+	int err = a->err;
+
+	if (err == SP_OK && (err = db_mark(b->db)) == SP_OK) {
+		if ((err = session_add(b, &op->actor, &l->tokens)) == SP_OK &&
+		    (err = lockout_refund(
+			 b->db, op->actor.address, span_str(l->name), true, now_us)) == SP_OK)
+			err = sql_run(b->db, SQL_USER_LOGGED_IN, SI(op->actor.user), SI(now_us));
+		if (err == SP_OK)
+			err = db_keep(b->db);
+		else
+			db_undo(b->db);
+	}
+	if (err != SP_OK)
+		op_fail(b, op, err, 0);
+	else
+		op_commit(b, op, login_done);
+}
+
+static void
+login_checked(struct broker *b, struct op *op, const struct answer *a)
+{
+	struct login *l = (struct login *)op;
+	struct record rec;
+	int err = a->err;
+
+	if (err != SP_OK && err != SP_EAUTH) {
+		/* nobody looked at the password */
+		if (lockout_refund(
+			b->db, op->actor.address, span_str(l->name), false, b->wall_us()) != SP_OK)
+			log_warning("a failure that was none stays counted");
+		op_fail(b, op, SP_EUNAVAIL, 1);
+		return;
+	}
+	if (l->refusal != NULL || err != SP_OK) {
+		login_failed(b, op, span_str(l->name), l->refusal != NULL ? l->refusal : "password",
+		    SP_EAUTH, 0);
+		return;
+	}
+	account_actor(&l->account, &op->actor);
+	record_init(&rec, EVENT_LOGIN, &op->actor, op->serial);
+	record_text(&rec, "proof", SPAN_LIT("password"));
+	if ((err = ledger_record(b, op, &rec, login_recorded)) != SP_OK)
+		op_fail(b, op, err, 1);
+}
+
+/* unknown users get a made-up PHC string, so that they cost the same */
+static int
+find_account(
+    struct broker *b, const struct ipc_login_password *m, struct login *l, const char **ret_phc)
+{
+	int err = account_by_name(b->db, m->user, &l->account);
+
+	if (err < 0)
+		return err;
+	*ret_phc = b->dummy_phc;
+	if (err == 0)
+		l->refusal = "no such user";
+	else if (l->account.phc[0] == '\0')
+		l->refusal = "no password";
+	else {
+		*ret_phc = l->account.phc;
+		l->refusal = account_refusal(&l->account, l->op.actor.listener);
+		if (l->refusal == NULL && m->org != 0 && (int64_t)m->org != l->account.org)
+			l->refusal = "another organisation";
+	}
+	return SP_OK;
+}
+
+static int
+begin(struct broker *b, struct login *l, const struct ipc_login_password *m)
+{
+	const struct conf *c = &b->start.conf;
+	const struct lockout_limits limits = {
+	    c->lockout_failures, c->lockout_address, c->lockout_time * 1000000};
+	const char *phc = NULL;
+	bool locked = false;
+	int err = find_account(b, m, l, &phc);
+
+	if (err == SP_OK && (err = db_mark(b->db)) == SP_OK) {
+		err = lockout_charge(
+		    b->db, l->op.actor.address, m->user, &limits, b->wall_us(), &locked);
+		if (err == SP_OK)
+			err = db_keep(b->db);
+		else
+			db_undo(b->db);
+	}
+	if (err == SP_OK)
+		err = auth_check(b, &l->op, m->password, phc, login_checked);
+	return err;
+}
+
+int
+handle_login_password(struct broker *b, struct worker *w, struct span body)
+{
+	struct ipc_login_password m;
+	struct login *l;
+	int64_t wait_us = 0;
+	int err = ipc_get_login_password(body, &m);
+
+	if (err != SP_OK)
+		return err;
+	if (w->is_authed && !span_ieq_str(m.user, w->actor.name))
+		return SP_EMISDIRECT;
+	if ((l = op_new(b, w, sizeof(*l))) == NULL)
+		return SP_EUNAVAIL;
+	l->op.actor.listener = w->listener;
+	agent_take(&l->op.actor, m.agent);
+	memcpy(l->name, m.user.ptr,
+	    m.user.len < sizeof(l->name) - 1 ? m.user.len : sizeof(l->name) - 1);
+	err = lockout_check(b->db, l->op.actor.address, m.user, b->wall_us(), &wait_us);
+	if (err == SP_ELOCKOUT) {
+		login_failed(
+		    b, &l->op, m.user, "locked out", err, (uint32_t)(wait_us / 1000000 + 1));
+		return SP_OK;
+	}
+	if (err == SP_OK)
+		err = begin(b, l, &m);
+	if (err != SP_OK)
+		op_end(b, &l->op);
+	return err;
+}

@@ -1,0 +1,20 @@
+/* scrub.h - helpers: processes that do one job for the broker and end: authenticators and
+ * scrubbers. */
+#ifndef SP_BROKER_SCRUB_H
+#define SP_BROKER_SCRUB_H
+
+#include "rooms/broker/broker.h"
+
+/* helper_ready - a new one is idle.  helper_message - its result. */
+void helper_ready(struct broker *b, struct worker *helper);
+void helper_message(struct broker *b, struct worker *helper, struct chan_msg *m);
+
+/* scrub_blob - have a scrubber read one version's extent and hash it, on record (FILE_CHECKED).
+ * next gets a->err (SP_OK: the job was done, SP_EUNAVAIL: no scrubber or no key now) and
+ * a->scrubbed, whose err tells about the content. errors SP_EFULL: no scrubber is idle,
+ * SP_ENOTFOUND: the blob file is missing; op is still the caller's */
+int scrub_blob(
+    struct broker *b, struct op *op, int64_t version, const char *path, op_fn next) MUST_USE;
+/* scrub_idle - is a scrubber idle? */
+bool scrub_idle(const struct broker *b);
+#endif

@@ -1,0 +1,530 @@
+/* token.c - sessions and API tokens: random, stored hashed, bound to the door they were made at. */
+#include "base/text.h"
+#include "crypto/crypto.h"
+#include "rooms/broker/login.h"
+#include "sys/log.h"
+
+#define TOUCH_US (30 * 1000000ll) /* a session's last use is written this often at most */
+
+struct session_row {
+	int64_t id, user, listener, used_us, access_end_us, end_us;
+	char address[65];
+};
+
+int
+token_make(const char *prefix, char text[TOKEN_TEXT], uint8_t hash[32])
+{
+	uint8_t raw[32];
+	struct text t = text_of(text, TOKEN_TEXT);
+	int err = crypto_random(raw, sizeof(raw));
+
+	if (err != SP_OK)
+		return err;
+	text_str(&t, prefix);
+	base64url_put(&t, span_of(raw, sizeof(raw)));
+	mem_wipe(raw, sizeof(raw));
+	VERIFY(!t.bad);
+	return sha256(text_span(&t), hash);
+}
+
+/* ---- rows ---- */
+
+static int
+session_get(struct db *db, enum sql_id id, const uint8_t hash[32], struct session_row *ret)
+{
+	DEFER(sql_end) struct sql q = sql_query(db, id, SB(span_of(hash, 32)));
+	int err = sql_step(&q);
+
+	if (err != 1)
+		return err;
+	ret->id = sql_i64(&q);
+	ret->user = sql_i64(&q);
+	ret->listener = sql_i64(&q);
+	ret->used_us = sql_i64(&q);
+	ret->access_end_us = sql_i64(&q);
+	ret->end_us = sql_i64(&q);
+	sql_text_of(&q, ret->address, sizeof(ret->address));
+	return 1;
+}
+
+static bool
+is_over(const struct broker *b, int64_t used_us, int64_t end_us)
+{
+	int64_t now_us = b->wall_us();
+
+	return now_us >= end_us || now_us - used_us >= b->start.conf.session_idle * 1000000;
+}
+
+static int
+touch(struct broker *b, int64_t session, int64_t used_us)
+{
+	int64_t now_us = b->wall_us(), every_us = b->start.conf.session_idle * 1000000 / 8;
+
+	if (every_us > TOUCH_US)
+		every_us = TOUCH_US;
+	if (now_us - used_us < every_us)
+		return SP_OK;
+	return sql_run(b->db, SQL_SESSION_TOUCH, SI(session), SI(now_us));
+}
+
+int
+session_alive(struct broker *b, struct worker *w)
+{
+	struct account account;
+	int64_t used_us, end_us, now_us = b->wall_us();
+	int err;
+
+	if (!w->is_authed || now_us >= w->token_end_us)
+		return SP_ESESSION;
+	if (w->actor.session != 0) {
+		{
+			DEFER(sql_end)
+			struct sql q = sql_query(b->db, SQL_SESSION_BY_ID, SI(w->actor.session));
+
+			if ((err = sql_step(&q)) != 1)
+				return err < 0 ? err : SP_ESESSION;
+			(void)sql_i64(&q), (void)sql_i64(&q), (void)sql_i64(&q);
+			used_us = sql_i64(&q), (void)sql_i64(&q), end_us = sql_i64(&q);
+		}
+		if (is_over(b, used_us, end_us))
+			return SP_ESESSION;
+		if ((err = touch(b, w->actor.session, used_us)) != SP_OK)
+			return err;
+	} else {
+		DEFER(sql_end) struct sql q = sql_query(b->db, SQL_TOKEN_BY_ID, SI(w->actor.token));
+
+		if ((err = sql_step(&q)) != 1)
+			return err < 0 ? err : SP_ESESSION;
+	}
+	if ((err = account_by_id(b->db, w->actor.user, &account)) != 1)
+		return err < 0 ? err : SP_ESESSION;
+	if (account_refusal(&account, w->listener) != NULL)
+		return SP_ESESSION;
+	account_actor(&account, &w->actor);
+	return SP_OK;
+}
+
+/* ---- LOGIN_TOKEN ---- */
+
+struct token_login {
+	struct op op;
+	int64_t end_us;
+	int64_t api_token;
+};
+
+static void
+principal_reply(struct broker *b, uint64_t serial, const struct actor *actor)
+{
+	struct ipc_principal m = {
+	    .user = (uint64_t)actor->user,
+	    .org = (uint64_t)actor->org,
+	    .name = span_str(actor->name),
+	};
+
+	REPLY(b, serial, PRINCIPAL, principal, &m, -1);
+}
+
+static void
+token_login_done(struct broker *b, struct op *op, const struct answer *a)
+{
+	struct token_login *t = (struct token_login *)op;
+	struct worker *w = worker_find(b, op->serial);
+	int err = a->err;
+
+	if (err == SP_OK && w != NULL && (err = worker_is(w, op->actor.user)) == SP_OK) {
+		worker_login(w, &op->actor, t->end_us);
+		b->count.logins_ok++;
+		principal_reply(b, op->serial, &op->actor);
+	}
+	if (err != SP_OK)
+		op_fail(b, op, err, 0);
+	else
+		op_end(b, op);
+}
+
+static void
+token_login_recorded(struct broker *b, struct op *op, const struct answer *a)
+{
+	struct token_login *t = (struct token_login *)op;
+	int err = a->err;
+
+	if (err == SP_OK && t->api_token != 0)
+		err = sql_run(b->db, SQL_TOKEN_USED, SI(t->api_token), SI(b->wall_us()));
+	if (err != SP_OK)
+		op_fail(b, op, err, 0);
+	else
+		op_commit(b, op, token_login_done);
+}
+
+static int
+refuse_token(struct broker *b, struct worker *w, struct span agent, const char *reason)
+{
+	struct op *op = op_new(b, w, sizeof(*op));
+
+	if (op == NULL)
+		return SP_EAUTH;
+	agent_take(&op->actor, agent);
+	login_failed(b, op, span_of(NULL, 0), reason, SP_EAUTH, 0);
+	return SP_OK;
+}
+
+/* The account behind a token; SP_EAUTH with the reason when it may not be used here. */
+static int
+admit(struct broker *b, struct worker *w, int64_t user, struct token_login *t,
+    const char **ret_reason)
+{
+	struct account account;
+	int err = account_by_id(b->db, user, &account);
+
+	if (err < 0)
+		return err;
+	*ret_reason = err == 0 ? "no such user" : account_refusal(&account, w->listener);
+	if (*ret_reason != NULL)
+		return SP_EAUTH;
+	account_actor(&account, &t->op.actor);
+	return worker_is(w, user);
+}
+
+static int
+login_session(struct broker *b, struct worker *w, const uint8_t hash[32], struct token_login *t,
+    const char **ret_reason)
+{
+	struct session_row row;
+	int err = session_get(b->db, SQL_SESSION_BY_ACCESS, hash, &row);
+	char here[64], there[64];
+
+	if (err < 0)
+		return err;
+	*ret_reason = "no such token";
+	if (err == 0)
+		return SP_EAUTH;
+	*ret_reason = NULL; /* an expired one is an everyday thing: not recorded */
+	if (is_over(b, row.used_us, row.end_us) || b->wall_us() >= row.access_end_us)
+		return SP_ESESSION;
+	if (row.listener != w->listener) {
+		*ret_reason = "token of another door";
+		return SP_EAUTH;
+	}
+	if ((err = admit(b, w, row.user, t, ret_reason)) != SP_OK ||
+	    (err = touch(b, row.id, row.used_us)) != SP_OK)
+		return err;
+	t->op.actor.session = row.id;
+	t->op.actor.token = 0;
+	t->op.actor.scopes = RIGHT_ALL;
+	t->end_us = row.access_end_us;
+	lockout_key_address(w->actor.address, here, sizeof(here));
+	lockout_key_address(row.address, there, sizeof(there));
+	return strcmp(here, there) == 0 ? 1 : 0;
+}
+
+static int
+login_api_token(struct broker *b, struct worker *w, const uint8_t hash[32], struct token_login *t,
+    const char **ret_reason)
+{
+	int64_t id, user, scopes, expires_us;
+	char name[256];
+	int err;
+	{
+		DEFER(sql_end)
+		struct sql q = sql_query(b->db, SQL_TOKEN_BY_HASH, SB(span_of(hash, 32)));
+
+		if ((err = sql_step(&q)) < 0)
+			return err;
+		*ret_reason = "no such token";
+		if (err == 0)
+			return SP_EAUTH;
+		id = sql_i64(&q), user = sql_i64(&q), scopes = sql_i64(&q);
+		sql_text_of(&q, name, sizeof(name));
+		expires_us = sql_i64(&q);
+	}
+	*ret_reason = "expired token";
+	if (expires_us != 0 && b->wall_us() >= expires_us)
+		return SP_EAUTH;
+	if ((err = admit(b, w, user, t, ret_reason)) != SP_OK)
+		return err;
+	t->op.actor.session = 0;
+	t->op.actor.token = t->api_token = id;
+	t->op.actor.scopes = (uint16_t)(scopes & RIGHT_ALL);
+	t->end_us = expires_us != 0 ? expires_us : INT64_MAX;
+	return w->is_authed && w->actor.token == id ? 1 : 0;
+}
+
+/* record that the token was used here, then answer */
+static int
+record_token_login(struct broker *b, struct token_login *t)
+{
+	struct record rec;
+
+	record_init(&rec, EVENT_LOGIN, &t->op.actor, t->op.serial);
+	record_text(&rec, "proof", t->api_token != 0 ? SPAN_LIT("token") : SPAN_LIT("session"));
+	record_num(&rec, t->api_token != 0 ? "token" : "session",
+	    t->api_token != 0 ? t->api_token : t->op.actor.session);
+	return ledger_record(b, &t->op, &rec, token_login_recorded);
+}
+
+int
+handle_login_token(struct broker *b, struct worker *w, struct span body)
+{
+	struct ipc_login_token m;
+	struct token_login *t;
+	const char *reason = "not a token";
+	uint8_t hash[32];
+	int err = ipc_get_login_token(body, &m);
+
+	if (err != SP_OK || (err = sha256(m.token, hash)) != SP_OK)
+		return err;
+	if ((t = op_new(b, w, sizeof(*t))) == NULL)
+		return SP_EUNAVAIL;
+	t->op.actor.listener = w->listener;
+	agent_take(&t->op.actor, m.agent);
+	err = SP_EAUTH;
+	if (span_starts(m.token, SPAN_LIT("spa_")))
+		err = login_session(b, w, hash, t, &reason);
+	else if (span_starts(m.token, SPAN_LIT("spt_")))
+		err = login_api_token(b, w, hash, t, &reason);
+	if (err == 1) {
+		/* already on record: the session's login from this address, or this token on this
+		 * connection */
+		const struct answer good = {0};
+
+		token_login_done(b, &t->op, &good);
+		return SP_OK;
+	}
+	if (err == SP_OK && (err = record_token_login(b, t)) == SP_OK)
+		return SP_OK;
+	op_end(b, &t->op);
+	return err == SP_EAUTH && reason != NULL ? refuse_token(b, w, m.agent, reason) : err;
+}
+
+/* ---- TOKEN_REFRESH, TOKEN_REVOKE ---- */
+
+struct token_change {
+	struct op op;
+	uint8_t hash[32]; /* of the token that was shown */
+	int64_t session;
+	struct session_tokens tokens;
+};
+
+static void
+refresh_done(struct broker *b, struct op *op, const struct answer *a)
+{
+	struct token_change *t = (struct token_change *)op;
+	struct worker *w = worker_find(b, op->serial);
+	int err = a->err;
+
+	if (err == SP_OK && w != NULL && (err = worker_is(w, op->actor.user)) == SP_OK) {
+		worker_login(w, &op->actor, t->tokens.access_end_us);
+		session_reply(b, op->serial, &t->tokens);
+	}
+	if (err != SP_OK)
+		op_fail(b, op, err, 0);
+	else
+		op_end(b, op);
+}
+
+/* both tokens are replaced; the old refresh token is remembered as spent */
+static int
+renew(struct broker *b, struct token_change *t)
+{
+	struct session_row row;
+	uint8_t access[32], refresh[32];
+	int64_t now_us = b->wall_us();
+	int err = session_get(b->db, SQL_SESSION_BY_REFRESH, t->hash, &row);
+
+	if (err != 1)
+		return err < 0 ? err : SP_EAUTH;
+	t->tokens.session = row.id;
+	t->tokens.access_end_us = now_us + b->start.conf.token_lifetime * 1000000;
+	if (t->tokens.access_end_us > row.end_us)
+		t->tokens.access_end_us = row.end_us;
+	if ((err = token_make("spa_", t->tokens.access, access)) != SP_OK ||
+	    (err = token_make("spr_", t->tokens.refresh, refresh)) != SP_OK ||
+	    (err = db_mark(b->db)) != SP_OK)
+		return err;
+	if ((err = sql_run(b->db, SQL_SPENT_ADD, SB(span_of(t->hash, 32)), SI(row.id))) == SP_OK)
+		err = sql_run(b->db, SQL_SESSION_RENEW, SI(row.id), SB(span_of(access, 32)),
+		    SB(span_of(refresh, 32)), SI(now_us), SI(t->tokens.access_end_us));
+	if (err == SP_OK)
+		return db_keep(b->db);
+	db_undo(b->db);
+	return err;
+}
+
+static void
+refresh_recorded(struct broker *b, struct op *op, const struct answer *a)
+{
+	int err = a->err == SP_OK ? renew(b, (struct token_change *)op) : a->err;
+
+	if (err != SP_OK)
+		op_fail(b, op, err, 0);
+	else
+		op_commit(b, op, refresh_done);
+}
+
+static void
+revoke_done(struct broker *b, struct op *op, const struct answer *a)
+{
+	if (a->err != SP_OK) {
+		op_fail(b, op, a->err, 0);
+		return;
+	}
+	reply_done(b, op->serial, 0);
+	op_end(b, op);
+}
+
+static void
+revoke_recorded(struct broker *b, struct op *op, const struct answer *a)
+{
+	struct token_change *t = (struct token_change *)op;
+	int err = a->err == SP_OK ? sql_run(b->db, SQL_SESSION_REMOVE, SI(t->session)) : a->err;
+
+	if (err != SP_OK)
+		op_fail(b, op, err, 0);
+	else
+		op_commit(b, op, revoke_done);
+}
+
+static void
+theft_done(struct broker *b, struct op *op, const struct answer *a)
+{
+	(void)a; /* the answer is the same when the commit failed */
+	op_fail(b, op, SP_EAUTH, 0);
+}
+
+static void
+theft_recorded(struct broker *b, struct op *op, const struct answer *a)
+{
+	struct token_change *t = (struct token_change *)op;
+
+	/* the session ends even when the log does not answer: it only takes power away */
+	(void)a;
+	if (sql_run(b->db, SQL_SESSION_REMOVE, SI(t->session)) != SP_OK)
+		log_error("a session with a stolen refresh token could not be ended");
+	op_commit(b, op, theft_done);
+}
+
+static int
+load_actor(struct broker *b, struct worker *w, int64_t user, struct op *op, const char **ret_reason)
+{
+	struct account account;
+	int err = account_by_id(b->db, user, &account);
+
+	if (err != 1)
+		return err < 0 ? err : SP_EAUTH;
+	account_actor(&account, &op->actor);
+	op->actor.listener = w->listener;
+	*ret_reason = account_refusal(&account, w->listener);
+	return SP_OK;
+}
+
+/* a refresh token that was exchanged before: somebody has a copy, so the session ends */
+static int
+spent_token(struct broker *b, struct worker *w, struct token_change *t)
+{
+	const char *reason = NULL;
+	struct record rec;
+	int64_t user;
+	int err;
+	{
+		DEFER(sql_end)
+		struct sql q = sql_query(b->db, SQL_SPENT_GET, SB(span_of(t->hash, 32)));
+
+		if ((err = sql_step(&q)) != 1)
+			return err < 0 ? err : SP_EAUTH;
+		t->session = sql_i64(&q);
+		user = sql_i64(&q);
+	}
+	if ((err = load_actor(b, w, user, &t->op, &reason)) != SP_OK)
+		return err;
+	record_init(&rec, EVENT_SESSION_REVOKED, &t->op.actor, t->op.serial);
+	record_num(&rec, "session", t->session);
+	record_text(&rec, "reason", SPAN_LIT("a refresh token was used twice"));
+	return ledger_record(b, &t->op, &rec, theft_recorded);
+}
+
+static int
+refresh_begin(struct broker *b, struct worker *w, struct token_change *t)
+{
+	const char *reason = NULL;
+	struct session_row row;
+	struct record rec;
+	int err = session_get(b->db, SQL_SESSION_BY_REFRESH, t->hash, &row);
+
+	if (err < 0)
+		return err;
+	if (err == 0)
+		return spent_token(b, w, t);
+	if (row.listener != w->listener)
+		return SP_EAUTH;
+	if (is_over(b, row.used_us, row.end_us))
+		return SP_ESESSION;
+	if ((err = worker_is(w, row.user)) != SP_OK ||
+	    (err = load_actor(b, w, row.user, &t->op, &reason)) != SP_OK)
+		return err;
+	if (reason != NULL)
+		return SP_EAUTH;
+	t->session = t->op.actor.session = row.id;
+	t->op.actor.token = 0;
+	t->op.actor.scopes = RIGHT_ALL;
+	record_init(&rec, EVENT_TOKEN_REFRESH, &t->op.actor, t->op.serial);
+	record_num(&rec, "session", row.id);
+	return ledger_record(b, &t->op, &rec, refresh_recorded);
+}
+
+int
+handle_token_refresh(struct broker *b, struct worker *w, struct span body)
+{
+	struct ipc_token_refresh m;
+	struct token_change *t;
+	int err = ipc_get_token_refresh(body, &m);
+
+	if (err != SP_OK)
+		return err;
+	if ((t = op_new(b, w, sizeof(*t))) == NULL)
+		return SP_EUNAVAIL;
+	agent_take(&t->op.actor, m.agent);
+	if ((err = sha256(m.token, t->hash)) == SP_OK)
+		err = refresh_begin(b, w, t);
+	if (err == SP_OK)
+		return SP_OK;
+	op_end(b, &t->op);
+	return err == SP_EAUTH ? refuse_token(b, w, m.agent, "refresh token") : err;
+}
+
+static int
+revoke_begin(struct broker *b, struct worker *w, struct token_change *t)
+{
+	const char *reason = NULL;
+	struct session_row row;
+	struct record rec;
+	int err = session_get(b->db, SQL_SESSION_BY_ACCESS, t->hash, &row);
+
+	if (err == 0)
+		err = session_get(b->db, SQL_SESSION_BY_REFRESH, t->hash, &row);
+	if (err != 1)
+		return err < 0 ? err : SP_EAUTH;
+	if ((err = load_actor(b, w, row.user, &t->op, &reason)) != SP_OK)
+		return err;
+	t->session = row.id;
+	record_init(&rec, EVENT_LOGOUT, &t->op.actor, t->op.serial);
+	record_num(&rec, "session", row.id);
+	return ledger_record(b, &t->op, &rec, revoke_recorded);
+}
+
+int
+handle_token_revoke(struct broker *b, struct worker *w, struct span body)
+{
+	struct ipc_token_revoke m;
+	struct token_change *t;
+	int err = ipc_get_token_revoke(body, &m);
+
+	if (err != SP_OK)
+		return err;
+	if ((t = op_new(b, w, sizeof(*t))) == NULL)
+		return SP_EUNAVAIL;
+	if ((err = sha256(m.token, t->hash)) == SP_OK)
+		err = revoke_begin(b, w, t);
+	if (err != SP_OK)
+		op_end(b, &t->op);
+	return err;
+}
