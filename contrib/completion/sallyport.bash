@@ -1,0 +1,76 @@
+# bash completion of sallyport; made by: sallyport completion
+_sallyport() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} line= words= i
+	COMPREPLY=()
+	if [[ $prev == -C ]]; then
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return
+	fi
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-C) ((i++)) ;;
+		-*) ;;
+		*) line+="${line:+ }${COMP_WORDS[i]}" ;;
+		esac
+	done
+	case $line in
+	"") words="init serve status org group user folder acl token session audit key fsck backup restore completion version -C --json --help --version" ;;
+	"org") words="add list show set" ;;
+	"group") words="add list show remove member-add member-remove" ;;
+	"user") words="add list show set passwd suspend activate remove" ;;
+	"folder") words="add list remove" ;;
+	"acl") words="set show remove" ;;
+	"token") words="add list remove" ;;
+	"session") words="list revoke" ;;
+	"audit") words="verify list prove check checkpoint" ;;
+	"key") words="status rotate unlock" ;;
+	"init"*) words="--json --help --https --admin --org --name --certificate --key --root-key --recovery-passphrase-stdin --segment-length" ;;
+	"serve"*) words="--json --help" ;;
+	"status"*) words="--json --help" ;;
+	"org add"*) words="--json --help --quota" ;;
+	"org list"*) words="--json --help" ;;
+	"org show"*) words="--json --help" ;;
+	"org set"*) words="--json --help --quota" ;;
+	"group add"*) words="--json --help --org" ;;
+	"group list"*) words="--json --help --org" ;;
+	"group show"*) words="--json --help --org" ;;
+	"group remove"*) words="--json --help --org" ;;
+	"group member-add"*) words="--json --help --org" ;;
+	"group member-remove"*) words="--json --help --org" ;;
+	"user add"*) words="--json --help --password-stdin --org --full-name --email --level --quota" ;;
+	"user list"*) words="--json --help --org" ;;
+	"user show"*) words="--json --help --org" ;;
+	"user set"*) words="--json --help --org --full-name --email --level --quota" ;;
+	"user passwd"*) words="--json --help --password-stdin --org" ;;
+	"user suspend"*) words="--json --help --org" ;;
+	"user activate"*) words="--json --help --org" ;;
+	"user remove"*) words="--json --help --org" ;;
+	"folder add"*) words="--json --help --org --no-inherit --quota" ;;
+	"folder list"*) words="--json --help --org" ;;
+	"folder remove"*) words="--json --help --org" ;;
+	"acl set"*) words="--json --help --rights --user --group --override --org" ;;
+	"acl show"*) words="--json --help --org" ;;
+	"acl remove"*) words="--json --help --user --group --org" ;;
+	"token add"*) words="--json --help --org --name --expires --scope" ;;
+	"token list"*) words="--json --help --org" ;;
+	"token remove"*) words="--json --help" ;;
+	"session list"*) words="--json --help --user --org" ;;
+	"session revoke"*) words="--json --help --user --org" ;;
+	"audit verify"*) words="--json --help --checkpoint --key" ;;
+	"audit list"*) words="--json --help --since --until --user --event --path --addr --limit --follow" ;;
+	"audit prove"*) words="--json --help" ;;
+	"audit check"*) words="--json --help --key" ;;
+	"audit checkpoint"*) words="--json --help" ;;
+	"key status"*) words="--json --help" ;;
+	"key rotate"*) words="--json --help --org" ;;
+	"key unlock"*) words="--json --help --passphrase-stdin" ;;
+	"fsck"*) words="--json --help --content" ;;
+	"backup"*) words="--json --help --with-root-key" ;;
+	"restore"*) words="--json --help --passphrase-stdin" ;;
+	"completion"*) words="--json --help" ;;
+	"version"*) words="--json --help" ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+	[[ ${#COMPREPLY[@]} -eq 0 && $cur != -* ]] && mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
+complete -o filenames -F _sallyport sallyport
