@@ -9,7 +9,7 @@
 #include "sys/server.h"
 #include "sys/spawn.h"
 
-#define DRAIN_MS 30000 /* for transfers that are under way */
+#define DRAIN_MS 20000 /* for transfers that are under way */
 #define ROOM_STOP_MS 10000
 
 /* ---- stopping: gate, workers, broker, signer, vault, ledger ---- */

@@ -1,0 +1,112 @@
+"""What /proc shows of every process: users, capabilities, filters, descriptors, environment."""
+import os
+import subprocess
+from pathlib import Path
+
+from lib.instance import Identity
+
+ROOMS = ["ledger", "vault", "signer", "broker", "gate-https", "authenticator", "worker-https", "scrubber"]
+
+ROOT = os.geteuid() == 0
+
+
+def rooms(server):
+    supervisor = int((server.dir / "run/pid").read_text())
+    found = []
+    for child in Path(f"/proc/{supervisor}/task").glob("*/children"):
+        for pid in child.read_text().split():
+            name = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+            found.append((name.removeprefix("sallyport-"), Path(f"/proc/{pid}")))
+    assert {name for name, _ in found} >= set(ROOMS)
+    return [(name, path) for name, path in found if name in ROOMS]
+
+
+def status(path):
+    lines = (path / "status").read_text().splitlines()
+    return {k: v.strip() for k, _, v in (line.partition(":") for line in lines)}
+
+
+def test_others_cannot_look(server, identity):
+    """Processes of the same user cannot read a room's memory map, descriptors or environment: it is not dumpable."""
+    for name, path in rooms(server):
+        uid = int(status(path)["Uid"].split()[0])
+        for what in ("maps", "environ", "mem"):
+            done = subprocess.run(Identity("same", uid).command(["cat", path / what]), capture_output=True)
+            assert done.returncode != 0 and not done.stdout, f"{name}: {what} can be read by uid {uid}"
+
+
+def descriptors(path):
+    return {int(fd.name): os.readlink(fd) for fd in (path / "fd").iterdir()}
+
+
+def test_no_powers(server):
+    for name, path in rooms(server):
+        s = status(path)
+        assert s["NoNewPrivs"] == "1", name
+        assert s["Seccomp"] == "2", name
+        for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            assert int(s[kind], 16) == 0, f"{name} {kind}"
+
+
+def test_users(server, identity):
+    """Started by root: a user for each room and for each process of a pool, none of them root."""
+    seen = {}
+    for name, path in rooms(server):
+        s = status(path)
+        uids = set(s["Uid"].split())
+        assert len(uids) == 1, f"{name}: {s['Uid']}"
+        assert s["Groups"] == "" , f"{name}: {s['Groups']}"
+        uid = int(uids.pop())
+        if identity.uid == 0:
+            assert uid != 0 and uid not in seen, f"{name} shares its user with {seen.get(uid)}"
+            seen[uid] = name
+        else:
+            assert uid == identity.uid
+
+
+def test_descriptors(server):
+    """A worker has six sockets, a pipe for its log and /dev/null: no file, no folder, no listener."""
+    for name, path in rooms(server) if ROOT else []:
+        fds = descriptors(path)
+        assert fds[0] == fds[1] == "/dev/null", name
+        kinds = {fd: target for fd, target in fds.items() if fd > 3}
+        if name in ("worker-https", "authenticator", "signer", "scrubber"):
+            others = [t for t in kinds.values() if not t.startswith(("socket:", "anon_inode:[eventpoll]"))]
+            assert not others, f"{name}: {others}"
+        if name in ("worker-https", "authenticator", "scrubber"):
+            assert len(fds) <= 8, f"{name}: {fds}"
+        for target in kinds.values():
+            if target.startswith("/") and name not in ("broker", "ledger", "vault"):
+                raise AssertionError(f"{name} holds {target}")
+
+
+def test_limits(server):
+    for name, path in rooms(server):
+        limits = (path / "limits").read_text()
+        row = {line[:26].strip(): line[26:].split()[:2] for line in limits.splitlines()[1:]}
+        assert row["Max core file size"] == ["0", "0"], name
+        if name in ("worker-https", "authenticator", "scrubber"):
+            assert int(row["Max open files"][1]) <= 64, f"{name}: {row['Max open files']}"
+        if name in ("authenticator", "gate-https", "signer", "scrubber"):
+            assert row["Max file size"] == ["0", "0"], f"{name}: {row['Max file size']}"
+            assert row["Max processes"] == ["0", "0"], f"{name}: {row['Max processes']}"
+
+
+def test_memory_is_never_writable_and_executable(server):
+    for name, path in rooms(server) if ROOT else []:
+        for line in (path / "maps").read_text().splitlines():
+            assert "wx" not in line.split()[1], f"{name}: {line}"
+
+
+def test_environment(server):
+    allowed = {"SALLYPORT_LOG", "JOURNAL_STREAM", "ASAN_OPTIONS", "UBSAN_OPTIONS", "SALLYPORT_LANDLOCK_ABI"}
+    for name, path in rooms(server) if ROOT else []:
+        names = {v.split(b"=")[0].decode() for v in (path / "environ").read_bytes().split(b"\0") if v}
+        assert names <= allowed, f"{name}: {names}"
+
+
+def test_own_session(server):
+    """A terminal's signals reach the supervisor only."""
+    for name, path in rooms(server):
+        fields = (path / "stat").read_text().rpartition(")")[2].split()
+        assert fields[3] == path.name, f"{name}: session {fields[3]}"
