@@ -181,7 +181,7 @@ put_json_rows(struct print *p, json_t *rows)
 
 	json_array_foreach(rows, i, row)
 	{
-		(void)fputs(p->begun ? ",\n " : "[", stdout);
+		(void)fputs(p->begun ? ",\n " : "{\"rows\":[", stdout);
 		p->begun = true;
 		(void)json_dumpf(row, stdout, JSON_COMPACT); /* a failure shows at the flush */
 	}
@@ -210,5 +210,5 @@ void
 print_end(struct print *p)
 {
 	if (p->rows && p->json)
-		(void)puts(p->begun ? "]" : "[]");
+		(void)puts(p->begun ? "]}" : "{\"rows\":[]}");
 }

@@ -123,13 +123,7 @@ admin_org(struct admin_call *a, int64_t *ret_org)
 	if (rc != 1)
 		return rc == 0 ? SP_ENOORG : rc;
 	*ret_org = sql_i64(&q);
-	sql_end(&q);
-	DEFER(sql_end) struct sql more = sql_query(a->db, SQL_ORG_NEXT, SI(*ret_org));
-	rc = sql_step(&more);
-	if (rc == 1)
-		return admin_no(
-		    a, SP_EUSAGE, "there are several organisations: say which with --org");
-	return rc;
+	return SP_OK;
 }
 
 int

@@ -80,8 +80,7 @@ void admin_end(struct admin_call *a);
 const char *admin_arg(const struct admin_call *a, const char *name);
 /* admin_no - an error with a sentence of its own. */
 int admin_no(struct admin_call *a, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* admin_org - the organisation of --org, or the only one there is.
- *   errors SP_ENOORG; SP_EUSAGE when there are several */
+/* admin_org - the organisation of --org, or the first one, which init made.  errors SP_ENOORG */
 int admin_org(struct admin_call *a, int64_t *ret_org) MUST_USE;
 /* admin_user - user number and organisation of a name (within --org when that is given). errors
  * SP_ENOUSER */

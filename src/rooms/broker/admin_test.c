@@ -290,7 +290,8 @@ several_organisations(void **state)
 	assert_int_equal(run("org add", "{'name':'second','quota':'5M'}"), SP_OK);
 	assert_int_equal(run("org add", "{'name':'second'}"), SP_EEXISTS);
 	assert_int_equal(run("org add", "{'name':'a b'}"), SP_ENAME);
-	assert_int_equal(run("user add", "{'name':'erin'}"), SP_EUSAGE); /* which organisation? */
+	assert_int_equal(run("user add", "{'name':'gina'}"), SP_OK); /* into the first */
+	assert_int_equal(run("user show", "{'name':'gina','org':'main'}"), SP_OK);
 	assert_int_equal(run("user add", "{'name':'erin','org':'second'}"), SP_OK);
 	assert_int_equal(run("user add", "{'name':'frank','org':'main'}"), SP_OK);
 	assert_int_equal(run("user show", "{'name':'erin','org':'main'}"), SP_ENOUSER);
