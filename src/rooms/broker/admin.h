@@ -95,6 +95,10 @@ void admin_rights_text(int64_t rights, char *buf, size_t cap);
 /* admin_after - the "after" argument as a number; 0 when it was not given. errors SP_EUSAGE */
 int admin_after(struct admin_call *a, int64_t *ret) MUST_USE;
 
+/* admin_folder_find - the folder of a path; its normalised path into a->path.  errors SP_ENAME,
+ * SP_ENOTFOUND, as why says */
+int admin_folder_find(
+    struct admin_call *a, const char *path, int64_t *ret_org, int64_t *ret_folder) MUST_USE;
 /* admin_row_add - append row (taken over) to the page: 1 when it fits and 0 when the page is full,
  * then `next` is what the caller gives as "after"; SP_ENOMEM. */
 int admin_row_add(struct admin_call *a, json_t *row) MUST_USE;

@@ -151,6 +151,21 @@ admin_folder_list(struct admin_call *a)
 	return rc;
 }
 
+int
+admin_folder_find(struct admin_call *a, const char *path, int64_t *ret_org, int64_t *ret_folder)
+{
+	struct place p;
+	struct text t = text_of(a->path, sizeof(a->path));
+	int rc = walk(a, path, /* leave_last= */ false, &p);
+
+	if (rc != SP_OK)
+		return rc;
+	text_str(&t, p.path[0] != '\0' ? p.path : "/");
+	*ret_org = p.org;
+	*ret_folder = p.folder;
+	return SP_OK;
+}
+
 /* ---- rights ---- */
 
 /* subject - --user or --group, exactly one. */

@@ -285,7 +285,7 @@ int
 admin_session_revoke(struct admin_call *a)
 {
 	const char *text = admin_arg(a, "id"), *name = admin_arg(a, "user");
-	int64_t id, user = 0, org;
+	int64_t id = 0, user = 0, org;
 	int rc;
 
 	if ((text != NULL) == (name != NULL))
