@@ -10,6 +10,7 @@
 #include "sys/spawn.h"
 
 #define DRAIN_MS 20000 /* for transfers that are under way */
+#define TICK_MS 1000
 #define ROOM_STOP_MS 10000
 
 /* ---- stopping: gate, workers, broker, signer, vault, ledger ---- */
@@ -224,6 +225,18 @@ watchdog(void *arg, int fd, unsigned events)
 		log_error("%s", sp_strerror(SP_ENOMEM));
 }
 
+static void
+tick(void *arg, int fd, unsigned events)
+{
+	struct sup *s = arg;
+
+	(void)fd;
+	(void)events;
+	pools_report(s, false);
+	if (loop_timer(s->loop, TICK_MS, tick, s) == 0)
+		log_error("%s", sp_strerror(SP_ENOMEM));
+}
+
 void
 life_started(struct sup *s)
 {
@@ -231,6 +244,7 @@ life_started(struct sup *s)
 	notice(s, EVENT_SERVER_START, 0, ROOM_SUPERVISOR, SALLYPORT_VERSION);
 	log_info("serving HTTPS on %s, administration on %s", s->inst.conf.https_listen,
 	    s->inst.conf.admin_listen);
+	tick(s, -1, 0);
 	server_notify("READY=1\nSTATUS=serving");
 }
 

@@ -171,7 +171,7 @@ worker_message(void *arg, int fd, unsigned events)
 	struct worker *w = arg;
 	struct sup *s = w->pool->sup;
 	struct chan_msg m;
-	struct ipc_ready ready;
+	struct ipc_ready ready = {0};
 	char text[256];
 	int err = chan_recv(&w->chan, PH_ANY, false, s->buf, IPC_MAX, &m);
 
@@ -190,7 +190,7 @@ worker_message(void *arg, int fd, unsigned events)
 			err = SP_EDENIEDMSG;
 		chan_msg_done(&m);
 		if (err == SP_OK)
-			worker_ready(w);
+			worker_ready(w, ready.landlock_abi);
 	}
 	if (err >= 0)
 		return;

@@ -88,11 +88,10 @@ seat_sent(struct seat *seat, int err)
 }
 
 static void
-report(struct sup *s, enum room room, const struct ipc_room_state *m)
+report(struct sup *s, const struct ipc_room_state *m)
 {
 	struct seat *broker = &s->seats[ROOM_BROKER];
 
-	(void)room;
 	if (broker->state == ROOM_UP)
 		seat_sent(broker, chan_send_room_state(&broker->chan, m, -1));
 }
@@ -111,27 +110,40 @@ seat_report(struct seat *seat)
 	    .note = span_str(seat->note),
 	};
 
-	report(seat->sup, seat->room, &m);
+	report(seat->sup, &m);
 }
 
+/* One row for all pools of a room, as `status` shows them. */
 static void
-pool_report(struct sup *s, enum room room)
+pool_report(struct sup *s, enum room room, bool always)
 {
 	struct ipc_room_state m = {.room = (uint8_t)room, .since_us = (uint64_t)clock_wall_us()};
-	size_t total = 0, idle = 0;
+	struct pool_seen now = {0};
 	char text[64];
 
 	for (size_t i = 0; i < POOL_COUNT; i++) {
 		if (s->pools[i].room != room)
 			continue;
-		total += s->pools[i].total;
-		idle += s->pools[i].idle;
+		now.total += s->pools[i].total;
+		now.idle += s->pools[i].idle;
+		m.landlock_abi = s->pools[i].landlock_abi;
 	}
-	(void)snprintf(text, sizeof(text), "%zu idle", idle);
-	m.count = (uint32_t)total;
-	m.state = total != 0 ? ROOM_UP : ROOM_DOWN;
+	if (!always && now.total == s->seen[room].total && now.idle == s->seen[room].idle)
+		return;
+	s->seen[room] = now;
+	(void)snprintf(text, sizeof(text), "%zu idle", now.idle);
+	m.count = (uint32_t)now.total;
+	m.state = now.total != 0 ? ROOM_UP : ROOM_DOWN;
 	m.note = span_str(text);
-	report(s, room, &m);
+	report(s, &m);
+}
+
+void
+pools_report(struct sup *s, bool all)
+{
+	for (size_t i = 0; i < ROOM_COUNT; i++)
+		if (room_table[i].kind == ROOM_KIND_POOL || room_table[i].kind == ROOM_KIND_JOB)
+			pool_report(s, (enum room)i, all);
 }
 
 void
@@ -145,13 +157,11 @@ seats_report(struct sup *s)
 		s->as_root ? "" : "not started by root: rooms have no users of their own")};
 
 	self.since_us = (uint64_t)s->seats[ROOM_SUPERVISOR].since_us;
-	report(s, ROOM_SUPERVISOR, &self);
+	report(s, &self);
 	for (size_t i = 0; i < ROOM_COUNT; i++)
 		if (seat_is_one((enum room)i))
 			seat_report(&s->seats[i]);
-	pool_report(s, ROOM_AUTHENTICATOR);
-	pool_report(s, ROOM_WORKER_HTTPS);
-	pool_report(s, ROOM_SCRUBBER);
+	pools_report(s, true);
 }
 
 static void

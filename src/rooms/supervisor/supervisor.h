@@ -87,8 +87,9 @@ struct pool {
 	uint8_t *slot_used; /* slots bytes */
 	size_t idle;	    /* starting and idle ones */
 	size_t total;
-	uint32_t failures; /* ends before READY in a row */
-	uint64_t timer;	   /* of the next try; 0: none */
+	uint8_t landlock_abi; /* of the last that was ready */
+	uint32_t failures;    /* ends before READY in a row */
+	uint64_t timer;	      /* of the next try; 0: none */
 	struct worker *workers;
 };
 enum { POOL_PUBLIC, POOL_ADMIN, POOL_AUTHENTICATOR, POOL_SCRUBBER, POOL_COUNT };
@@ -115,11 +116,16 @@ struct notice {
 };
 enum { NOTICES_MAX = 64, UNLOCKS_MAX = 4 };
 
+struct pool_seen {
+	size_t total, idle;
+};
+
 struct sup {
 	struct instance inst;
 	struct loop *loop;
 	struct seat seats[ROOM_COUNT]; /* by room; only the kinds ONE are used */
 	struct pool pools[POOL_COUNT];
+	struct pool_seen seen[ROOM_COUNT]; /* what the broker was told of the pools */
 	int binaries[ROOM_COUNT];
 	int signals;
 	int log[2]; /* pipe that the rooms log to; -1: they have our standard error */
@@ -171,6 +177,8 @@ void seat_sent(struct seat *seat, int err);
 /* seat_report - tell the broker how a room is; seats_report: all of them and the pools. */
 void seat_report(struct seat *seat);
 void seats_report(struct sup *s);
+/* pools_report - tell the broker of pools that have changed since it was told. */
+void pools_report(struct sup *s, bool all);
 /* notice - a line in the audit log, as soon as the ledger takes it. */
 void notice(struct sup *s, uint16_t event, uint64_t serial, enum room room, const char *text);
 /* send_common - CONF and GO's other half: files of a room's row, to a new process. */
@@ -185,7 +193,7 @@ void pools_fill(struct sup *s);
 struct worker *worker_by_serial(struct sup *s, uint64_t serial);
 struct worker *worker_by_pid(struct sup *s, int32_t pid);
 /* worker_ready - it said READY: the gate may use it. */
-void worker_ready(struct worker *w);
+void worker_ready(struct worker *w, uint8_t landlock_abi);
 /* worker_kill - end it; doomed: its end is then no news. */
 void worker_kill(struct worker *w);
 /* worker_taken - the gate gave it a connection. */

@@ -339,12 +339,13 @@ pools_fill(struct sup *s)
 /* ---- its life ---- */
 
 void
-worker_ready(struct worker *w)
+worker_ready(struct worker *w, uint8_t landlock_abi)
 {
 	if (w->state != WORKER_STARTING)
 		return;
 	w->state = WORKER_IDLE;
 	w->pool->failures = 0;
+	w->pool->landlock_abi = landlock_abi;
 	if (w->gate_fd < 0)
 		return;
 	/* refused: the gate is down, and the pool is filled again when it is back */
