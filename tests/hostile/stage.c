@@ -25,7 +25,7 @@ stage_start(struct stage *s, enum room room, const char *binary)
 	s->pid = fork();
 	assert_true(s->pid >= 0);
 	if (s->pid == 0) {
-		if (dup2(pair[1], 3) == 3 && dup2(s->log, 2) == 2)
+		if (dup2(s->log, 2) == 2 && dup2(pair[1], 3) == 3)
 			(void)execl(binary, room_table[room].name, (char *)NULL);
 		_exit(99);
 	}

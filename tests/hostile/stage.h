@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/test.h"
+#include "base/wire.h"
 #include "ipc/chan.h"
 
 #define STAGE_WAIT_MS 10000 /* for what must come */

@@ -68,6 +68,8 @@ main(int argc, char **argv)
 		    "no memory that can be locked: raise the limit of locked memory (ulimit -l)");
 	if (r.link[ROOM_BROKER] < 0)
 		sp_die(EXIT_SOFTWARE, "no socket to the broker");
+	if (crypto_ready() != SP_OK)
+		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ECRYPTO));
 	/* hashes that were made before Argon2Memory was lowered must still fit: the greatest cost
 	 * there is */
 	limits.memory_bytes = (UINT64_C(1) << 30) + (32u << 20);

@@ -342,6 +342,8 @@ signer_start(struct signer *s)
 
 	if (r->file[FILE_TLS_KEY] < 0)
 		sp_die(EXIT_CONFIG, "HttpsKey: the TLS key is missing");
+	if (crypto_ready() != SP_OK)
+		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ECRYPTO));
 	if (sign_prepare() != SP_OK)
 		sp_die(EXIT_SOFTWARE,
 		    "no memory that can be locked: raise the limit of locked memory (ulimit -l)");

@@ -513,6 +513,8 @@ vault_start(struct vault *v)
 	};
 	struct room_start *r = &v->room;
 
+	if (crypto_ready() != SP_OK)
+		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ECRYPTO));
 	if (r->file[FILE_VAULT_STATE] < 0)
 		sp_die(EXIT_CONFIG, "vault/state is missing: restore it from a backup");
 	v->state.fd = r->file[FILE_VAULT_STATE];
