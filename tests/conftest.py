@@ -14,10 +14,10 @@ def pytest_sessionstart(session):
         pytest.exit(f"{binary()} is missing: run scripts/build, or scripts/test", returncode=2)
 
 
-def pytest_generate_tests(metafunc):
+@pytest.fixture(scope="module", params=Identity.all(), ids=repr)
+def identity(request):
     """Everything that asks for a server runs as root and as an ordinary user, as far as this run may."""
-    if "identity" in metafunc.fixturenames:
-        metafunc.parametrize("identity", Identity.all(), ids=repr, scope="module")
+    return request.param
 
 
 @pytest.fixture(scope="module")

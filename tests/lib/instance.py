@@ -277,10 +277,10 @@ class Instance:
                 assert "AddressSanitizer" not in self.log() and "runtime error" not in self.log(), self.log_tail(200)
         finally:
             self.end()
-            self.remove(keep=kind is not None)
+            self.remove()
 
-    def remove(self, keep=False):
-        if self.own_temp and not (keep and os.environ.get("SALLYPORT_KEEP")):
+    def remove(self):
+        if self.own_temp and not os.environ.get("SALLYPORT_KEEP"):
             shutil.rmtree(self.temp, ignore_errors=True)
 
     # ---- looking ----
