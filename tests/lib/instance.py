@@ -142,7 +142,7 @@ class Client(requests.Session):
 class Instance:
     def __init__(self, identity, folder=None, org="main", settings=None, env=None):
         self.identity, self.org, self.settings = identity, org, settings or {}
-        self.temp = Path(folder) if folder else Path(tempfile.mkdtemp(prefix="sallyport-test-", dir="/var/tmp"))
+        self.temp = Path(folder) if folder else Path(tempfile.mkdtemp(prefix="sallyport-test-", dir=os.environ.get("SALLYPORT_TMP", "/var/tmp")))
         self.own_temp = folder is None
         if self.own_temp:
             self.temp.chmod(0o755)
