@@ -80,14 +80,14 @@ def private_kib(pid):
 
 def name_of(pid):
     try:
-        with open(f"/proc/{pid}/comm") as f:
-            return f.read().strip()
+        with open(f"/proc/{pid}/cmdline") as f:
+            return f.read().split("\0")[0]
     except OSError:
         return ""
 
 
 def worker_pids(root):
-    return [p for p in tree(root) if name_of(p).startswith("sallyport-worke")]
+    return [p for p in tree(root) if name_of(p).startswith("sallyport-worker")]
 
 
 class PeakWatch(threading.Thread):
