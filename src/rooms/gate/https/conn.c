@@ -169,9 +169,11 @@ parse_request(struct conn *c)
 	c->head_method = span_eq_str(c->head.method, "HEAD");
 	agent_set(c);
 	rc = body_begin(c);
+	if (rc == SP_OK)
+		rc = http_target(&c->head, &c->path, &c->query);
 	if (rc < 0)
-		c->keep = false; /* the body's end is unknown */
-	return rc < 0 ? rc : http_target(&c->head, &c->path, &c->query);
+		c->keep = false; /* who sends such a thing may mean the bytes behind it as something else */
+	return rc;
 }
 
 static int

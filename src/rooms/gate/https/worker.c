@@ -9,6 +9,8 @@
 #include "sys/log.h"
 #include "sys/ready.h"
 
+#include <jansson.h>
+#include <jansson.h>
 #include <stdlib.h>
 
 #define EXIT_SOFTWARE 70
@@ -36,6 +38,17 @@ load_certificate(struct worker *w)
 	return rc < 0 ? rc : tls_server_new(span_of(pem, len), &w->signer, &w->server);
 }
 
+/* What would open a file later on: jansson's seed, OpenSSL's sources. */
+static void
+seed(void)
+{
+	size_t random = 0;
+
+	if (crypto_ready() < 0 || crypto_random(&random, sizeof(random)) < 0)
+		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ECRYPTO));
+	json_object_seed(random | 1); /* 0 would have it read /dev/urandom */
+}
+
 static void
 prepare(struct worker *w)
 {
@@ -49,6 +62,7 @@ prepare(struct worker *w)
 	chan_init(&w->signer, s->link[ROOM_SIGNER], ROOM_WORKER_HTTPS, ROOM_SIGNER);
 	if (ring_init(&w->ring, s->link[ROOM_BROKER], s->link[ROOM_VAULT]) < 0)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ENOMEM));
+	seed();
 	rc = load_certificate(w);
 	if (rc < 0)
 		sp_die(EXIT_SOFTWARE, "certificate: %s", sp_strerror(rc));
@@ -155,6 +169,7 @@ main(int argc, char **argv)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ENOMEM));
 	room_enter(ROOM_WORKER_HTTPS, argc, argv, &w->start, NULL, NULL);
 	prepare(w);
+	json_object_seed(0); /* reads /dev/urandom, once */
 	limits.memory_bytes = (uint64_t)w->start.conf.worker_memory;
 	limits.cpu_seconds = (uint64_t)w->start.conf.worker_cpu;
 	room_sandbox(&w->start, NULL, 0, &limits, "");
