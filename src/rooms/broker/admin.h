@@ -13,6 +13,7 @@
 #include "rooms/broker/broker.h"
 
 #define ADMIN_PAGE_ROWS 200u
+#define ADMIN_SCAN_ROWS 5000u /* rows looked at for one page of a filtered list */
 #define ADMIN_PAGE_BYTES                                                                           \
 	57344u /* of an answer's 61440: the rest is for the frame around the rows */
 

@@ -214,6 +214,21 @@ admin_group_add(struct admin_call *a)
 	return rc == SP_OK ? group_record(a, EVENT_GROUP_ADDED, org) : rc;
 }
 
+/* group_row - the current row of GROUP_NEXT with its organisation's name. */
+static json_t *
+group_row(struct admin_call *a, struct sql *q, int64_t id, int64_t org)
+{
+	DEFER(sql_end) struct sql o = sql_query(a->db, SQL_ORG_BY_ID, SI(org));
+	struct span name = sql_text(q), org_name = span_of(NULL, 0);
+
+	if (sql_step(&o) == 1) {
+		(void)sql_i64(&o); /* its number */
+		org_name = sql_text(&o);
+	}
+	return json_pack("{s:I, s:s%, s:s%}", "id", (json_int_t)id, "name", name.ptr, name.len,
+	    "org", org_name.ptr, org_name.len);
+}
+
 int
 admin_group_list(struct admin_call *a)
 {
@@ -224,30 +239,22 @@ admin_group_list(struct admin_call *a)
 		rc = admin_after(a, &last);
 	if (rc == SP_OK)
 		rc = admin_set(a, "rows", json_array());
-	while (rc == SP_OK) {
+	for (unsigned n = 0; rc == SP_OK && n < ADMIN_SCAN_ROWS; n++) {
 		DEFER(sql_end) struct sql q = sql_query(a->db, SQL_GROUP_NEXT, SI(last));
 		int64_t id, of;
-		struct span name;
-		int added;
 
 		rc = sql_step(&q);
 		if (rc != 1)
 			return rc;
 		id = sql_i64(&q);
 		of = sql_i64(&q);
-		name = sql_text(&q);
-		added =
-		    org != 0 && of != org
-			? 1
-			: admin_row_add(a, json_pack("{s:I, s:s%, s:I}", "id", (json_int_t)id,
-					       "name", name.ptr, name.len, "org", (json_int_t)of));
-		if (added <= 0)
-			return added < 0 ? added
-					 : admin_next(a, json_sprintf("%lld", (long long)last));
+		rc = org != 0 && of != org ? 1 : admin_row_add(a, group_row(a, &q, id, of));
+		if (rc <= 0)
+			return rc < 0 ? rc : admin_next(a, json_sprintf("%lld", (long long)last));
 		last = id;
 		rc = SP_OK;
 	}
-	return rc;
+	return rc < 0 ? rc : admin_next(a, json_sprintf("%lld", (long long)last));
 }
 
 int

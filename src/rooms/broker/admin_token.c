@@ -135,11 +135,12 @@ user_of(struct admin_call *a, int64_t user, int64_t org, char *name, size_t cap)
 }
 
 static json_t *
-token_json(struct sql *q, const char *user)
+token_json(struct sql *q, int64_t id, const char *user)
 {
 	json_t *o = json_object();
 	char rights[128];
-	int bad = json_object_set_new(o, "user", json_string(user));
+	int bad = json_object_set_new(o, "id", json_integer(id)) |
+		  json_object_set_new(o, "user", json_string(user));
 
 	admin_rights_text(sql_i64(q), rights, sizeof(rights));
 	bad |= json_object_set_new(o, "name", admin_text(sql_text(q)));
@@ -154,12 +155,13 @@ token_json(struct sql *q, const char *user)
 }
 
 static json_t *
-session_json(struct sql *q, const char *user)
+session_json(struct sql *q, int64_t id, const char *user)
 {
 	static const char *const doors[] = {"public", "administration"};
 	json_t *o = json_object();
 	int64_t listener = sql_i64(q);
-	int bad = json_object_set_new(o, "user", json_string(user));
+	int bad = json_object_set_new(o, "id", json_integer(id)) |
+		  json_object_set_new(o, "user", json_string(user));
 
 	bad |= json_object_set_new(o, "listener", json_string(doors[listener == 1]));
 	bad |= json_object_set_new(o, "created", admin_time(sql_i64(q)));
@@ -176,7 +178,7 @@ session_json(struct sql *q, const char *user)
 
 /* list - tokens or sessions by number; both statements begin with number and user. */
 static int
-list(struct admin_call *a, enum sql_id id, json_t *(*make)(struct sql *, const char *))
+list(struct admin_call *a, enum sql_id id, json_t *(*make)(struct sql *, int64_t, const char *))
 {
 	int64_t want, org, last;
 	int rc = user_filter(a, &want, &org);
@@ -185,11 +187,10 @@ list(struct admin_call *a, enum sql_id id, json_t *(*make)(struct sql *, const c
 		rc = admin_after(a, &last);
 	if (rc == SP_OK)
 		rc = admin_set(a, "rows", json_array());
-	while (rc == SP_OK) {
+	for (unsigned n = 0; rc == SP_OK && n < ADMIN_SCAN_ROWS; n++) {
 		DEFER(sql_end) struct sql q = sql_query(a->db, id, SI(last));
 		int64_t number, user;
 		char name[65];
-		json_t *row;
 
 		rc = sql_step(&q);
 		if (rc != 1)
@@ -197,23 +198,17 @@ list(struct admin_call *a, enum sql_id id, json_t *(*make)(struct sql *, const c
 		number = sql_i64(&q);
 		user = sql_i64(&q);
 		rc = user_of(a, user, org, name, sizeof(name));
+		if (rc == 1 && (want == 0 || want == user)) {
+			rc = admin_row_add(a, make(&q, number, name));
+			if (rc == 0)
+				return admin_next(a, json_sprintf("%lld", (long long)last));
+		}
 		if (rc < 0)
 			return rc;
-		if (rc == 1 && (want == 0 || want == user)) {
-			row = make(&q, name);
-			if (row != NULL &&
-			    json_object_set_new(row, "id", json_integer(number)) != 0)
-				return SP_ENOMEM;
-			rc = admin_row_add(a, row);
-			if (rc <= 0)
-				return rc < 0
-					   ? rc
-					   : admin_next(a, json_sprintf("%lld", (long long)last));
-		}
 		last = number;
 		rc = SP_OK;
 	}
-	return rc;
+	return rc < 0 ? rc : admin_next(a, json_sprintf("%lld", (long long)last));
 }
 
 int

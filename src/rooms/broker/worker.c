@@ -140,6 +140,9 @@ worker_gone(struct broker *b, uint64_t serial)
 		p = &(*p)->hash_next;
 	if ((w = *p) == NULL)
 		return;
+	/* a helper ends right after its result, and the news of its end may overtake that */
+	if (w->op != NULL && w->watch != NULL)
+		on_worker(w, w->chan.fd, LOOP_IN);
 	close_worker(b, w);
 	*p = w->hash_next;
 	if (w->prev != NULL)
