@@ -1,6 +1,7 @@
 """What /proc shows of every process: users, capabilities, filters, descriptors, environment."""
 import os
 import subprocess
+import time
 from pathlib import Path
 
 from lib.instance import Identity
@@ -10,15 +11,31 @@ ROOMS = ["ledger", "vault", "signer", "broker", "gate-https", "authenticator", "
 ROOT = os.geteuid() == 0
 
 
-def rooms(server):
+def look(server):
+    """Name and /proc folder of every room that is past its start; None when one is not, or has just ended."""
     supervisor = int((server.dir / "run/pid").read_text())
     found = []
-    for child in Path(f"/proc/{supervisor}/task").glob("*/children"):
-        for pid in child.read_text().split():
-            name = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
-            found.append((name.removeprefix("sallyport-"), Path(f"/proc/{pid}")))
-    assert {name for name, _ in found} >= set(ROOMS)
-    return [(name, path) for name, path in found if name in ROOMS]
+    try:
+        for child in Path(f"/proc/{supervisor}/task").glob("*/children"):
+            for pid in child.read_text().split():
+                path = Path(f"/proc/{pid}")
+                name = (path / "cmdline").read_bytes().split(b"\0")[0].decode()
+                found.append((name.removeprefix("sallyport-"), path))
+                if status(path)["Seccomp"] != "2":
+                    return None
+    except OSError:
+        return None
+    return found if {name for name, _ in found} == set(ROOMS) else None
+
+
+def rooms(server):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        found = look(server)
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not all rooms are in their sandbox after 10 s\n{server.log_tail()}")
 
 
 def status(path):
