@@ -261,6 +261,6 @@ conn_serve(struct conn *c, conn_idle_fn idle, void *arg)
 		return;
 	if (tls_shutdown(c->tls, LINGER_MS) < 0)
 		log_debug("the peer was gone before the end");
-	else if (!c->body.ended)
+	else if (c->in != NULL)
 		linger(c);
 }
