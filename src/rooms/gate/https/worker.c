@@ -10,7 +10,6 @@
 #include "sys/ready.h"
 
 #include <jansson.h>
-#include <jansson.h>
 #include <stdlib.h>
 
 #define EXIT_SOFTWARE 70
@@ -139,6 +138,18 @@ await_connection(struct worker *w, int *ret_fd)
 	return SP_OK;
 }
 
+/* What the peer has sent already is read, or the kernel's reset would overtake our alert. */
+static void
+drain(int fd)
+{
+	uint8_t buf[4096];
+	unsigned ready;
+
+	for (int i = 0; i < 16; i++)
+		if (fd_wait_any(&fd, 1, 0, &ready) < 0 || sock_read(fd, buf, sizeof(buf)) <= 0)
+			return;
+}
+
 static void
 serve(struct worker *w, int fd)
 {
@@ -147,6 +158,7 @@ serve(struct worker *w, int fd)
 
 	if (rc < 0) {
 		log_debug("%s: handshake: %s", w->address, sp_strerror(rc));
+		drain(fd);
 		return;
 	}
 	c->ring = &w->ring;
@@ -169,7 +181,6 @@ main(int argc, char **argv)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ENOMEM));
 	room_enter(ROOM_WORKER_HTTPS, argc, argv, &w->start, NULL, NULL);
 	prepare(w);
-	json_object_seed(0); /* reads /dev/urandom, once */
 	limits.memory_bytes = (uint64_t)w->start.conf.worker_memory;
 	limits.cpu_seconds = (uint64_t)w->start.conf.worker_cpu;
 	room_sandbox(&w->start, NULL, 0, &limits, "");
