@@ -302,6 +302,7 @@ ed25519_sign(const uint8_t seed[32], struct span msg, uint8_t ret_sig[64])
 	if (key == NULL || ctx == NULL || EVP_DigestSignInit(ctx, NULL, NULL, NULL, key) != 1 ||
 	    EVP_DigestSign(ctx, ret_sig, &n, msg.ptr, msg.len) != 1 || n != 64)
 		return failed();
+	ERR_clear_error(); /* of what was tried in vain and not needed */
 	return SP_OK;
 }
 
@@ -311,12 +312,11 @@ ed25519_verify(const uint8_t public_key[32], struct span msg, const uint8_t sig[
 	DEFER(free_pkey)
 	EVP_PKEY *key = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, public_key, 32);
 	DEFER(free_md_ctx) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	int n;
 
 	if (key == NULL || ctx == NULL || EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) != 1)
 		return failed();
-	if (EVP_DigestVerify(ctx, sig, 64, msg.ptr, msg.len) != 1) {
-		ERR_clear_error();
-		return SP_EVERIFY;
-	}
-	return SP_OK;
+	n = EVP_DigestVerify(ctx, sig, 64, msg.ptr, msg.len);
+	ERR_clear_error(); /* on success too: of what was tried in vain and not needed */
+	return n == 1 ? SP_OK : SP_EVERIFY; /* out of memory too: OpenSSL does not say */
 }
