@@ -3,6 +3,7 @@ import json
 import re
 
 import pytest
+import requests
 
 from lib.instance import PASSWORD, Client
 
@@ -209,9 +210,13 @@ def test_fsck_finds_nothing_and_finds_damage(fresh):
     blob.chmod(mode)
     r = alice.fetch("/Home/alice/damaged.bin", Range="bytes=0-99999")
     assert r.status_code == 206 and r.content == data[:100_000]  # elsewhere it can be read
-    r = alice.fetch("/Home/alice/damaged.bin", Range="bytes=390000-410000")
-    assert r.status_code == 500 and "damaged" in r.json()["title"]
-    done = fresh.run("fsck", timeout=120, check=False)
+    r = alice.fetch("/Home/alice/damaged.bin", Range="bytes=399990-400010")
+    assert r.status_code == 500 and "damaged" in r.json()["title"], r.text
+    assert "damaged.bin" in r.json()["detail"] and any(c.isdigit() for c in r.json()["detail"])
+    with pytest.raises(requests.exceptions.RequestException):  # the head is out already: the connection is cut
+        Client(fresh, alice.token).fetch("/Home/alice/damaged.bin").content
+    assert [e for e in fresh.audit("--event", "file.damaged")]
+    done = fresh.run("fsck", "--content", timeout=120, check=False)
     assert done.code != 0 and "/Home/alice/damaged.bin" in done.out + done.err
     fresh.stop()
 
@@ -223,12 +228,12 @@ def test_backup_and_restore(fresh):
     alice = fresh.login("alice")
     assert alice.store("/Home/alice/big.bin", b"b" * 2_000_000).status_code == 201
     target = fresh.temp / "backup"
-    fresh.run("backup", target, timeout=120)
+    fresh.run("backup", target, "--with-root-key", timeout=120)
     assert alice.store("/Home/alice/later.txt", b"l").status_code == 201
     fresh.stop()
     old = fresh.dir
     fresh.dir = fresh.temp / "restored"
-    fresh.run("restore", target, timeout=120)
+    fresh.run("restore", target, fresh.dir, timeout=120)
     fresh.start()
     with Client(fresh, alice.token) as again:
         assert again.fetch("/Home/alice/big.bin").content == b"b" * 2_000_000

@@ -50,7 +50,6 @@ def put(token, extra, body=b"", path="/Home/alice/smuggle.txt"):
     ("NUL in a value", "X-A: a\0b\r\nContent-Length: 0\r\n", b""),
     ("bare CR in a value", "X-A: a\rb\r\nContent-Length: 0\r\n", b""),
     ("bare LF", "X-A: a\nContent-Length: 0\r\n", b""),
-    ("second host", "Host: y\r\nContent-Length: 0\r\n", b""),
     ("chunk size with a sign", "Transfer-Encoding: chunked\r\n", b"+5\r\nhello\r\n0\r\n\r\n"),
     ("chunk size with 0x", "Transfer-Encoding: chunked\r\n", b"0x5\r\nhello\r\n0\r\n\r\n"),
     ("chunk size too long", "Transfer-Encoding: chunked\r\n", b"FFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n"),
@@ -80,6 +79,7 @@ def test_smuggling_shapes_are_refused_and_the_connection_closed(server, alice, n
     ("GET /api/v1/info\r\n\r\n", {400, 505}),
     ("GET /api/v1/info HTTP/2.0\r\nHost: x\r\n\r\n", {400, 505}),
     ("GET /api/v1/info HTTP/1.1\r\n\r\n", {400}),
+    ("GET /api/v1/info HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", {400}),
     ("GET http://x/api/v1/info HTTP/1.1\r\nHost: x\r\n\r\n", {200, 400}),
     ("get /api/v1/info HTTP/1.1\r\nHost: x\r\n\r\n", {400, 405, 501}),
     ("BREW /api/v1/info HTTP/1.1\r\nHost: x\r\n\r\n", {405, 501}),
@@ -217,17 +217,23 @@ def test_plain_http_on_the_tls_port(server):
 
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
         s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        data = s.recv(1000)
-    assert not data.startswith(b"HTTP/1.1 200")
+        try:
+            data = s.recv(1000)
+        except ConnectionResetError:
+            data = b""
+    assert not data.startswith(b"HTTP/1.1")
 
 
 @pytest.mark.parametrize("version,works", [("TLSv1_1", False), ("TLSv1_2", True), ("TLSv1_3", True)])
 def test_tls_versions(server, version, works):
     import socket
     import ssl
+    import warnings
 
     context = ssl.create_default_context(cafile=str(server.certificate))
-    context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, version)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of TLS 1.1
+        context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, version)
     if version == "TLSv1_1":
         context.set_ciphers("ALL:@SECLEVEL=0")
     try:

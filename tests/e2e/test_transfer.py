@@ -251,7 +251,10 @@ def test_deep_paths(server, alice):
 
 
 def test_a_folder_is_not_a_file(alice):
-    assert alice.store("/Home/alice", b"x").status_code == 409
+    assert alice.store("/Home/alice", b"x").status_code == 403  # a name in /Home, where alice may not write
+    home = alice.get("/api/v1/users/self").json()["homeFolderID"]
+    assert alice.post(f"/api/v1/folders/{home}/subfolders", json={"name": "folder"}).status_code == 201
+    assert alice.store("/Home/alice/folder", b"x").status_code == 409
     assert alice.store("/Home/alice/twice.dir/x", b"x").status_code == 404  # no such folder
     alice.store("/Home/alice/file", b"x")
     assert alice.store("/Home/alice/file/below", b"x").status_code in (404, 409)
