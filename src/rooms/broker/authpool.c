@@ -212,3 +212,20 @@ auth_dummy(struct broker *b)
 			text_chr(&t, '$');
 	}
 }
+
+void
+auth_drop(struct broker *b)
+{
+	const struct answer a = {.err = SP_EUNAVAIL};
+
+	while (b->auth_queue != NULL) {
+		struct auth_job *j = b->auth_queue;
+		struct op *op = j->op;
+
+		b->auth_queue = j->next;
+		b->n_auth_queue--;
+		j->fn(b, op, &a);
+		job_free(j);
+	}
+	b->auth_queue_end = &b->auth_queue;
+}

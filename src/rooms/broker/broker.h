@@ -258,6 +258,7 @@ int auth_make(struct broker *b, struct op *op, struct span password, op_fn next)
 void auth_idle(struct broker *b, struct worker *helper);
 void auth_result(struct broker *b, struct worker *helper, const struct ipc_password_result *m);
 void helper_lost(struct broker *b, struct worker *helper);
+void auth_drop(struct broker *b);  /* what waits is answered SP_EUNAVAIL */
 void auth_dummy(struct broker *b); /* makes the PHC string for users that there are not */
 /* flood_admit - may one more event before login from this address be recorded by itself?  If not it
  * is counted. flood_flush - record the counts. */

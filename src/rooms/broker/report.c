@@ -20,19 +20,28 @@ metric(struct text *t, const char *name, const char *type, const char *help, uin
 	text_chr(t, '\n');
 }
 
+/* one process that is there all the time; pools have none of their own */
+static bool
+is_lasting(const struct broker *b, int room)
+{
+	enum room_kind kind = room_table[room].kind;
+
+	return (kind == ROOM_KIND_ROOT || kind == ROOM_KIND_ONE) && b->rooms[room].since_us != 0;
+}
+
 static void
 room_metrics(const struct broker *b, struct text *t)
 {
 	text_str(
 	    t, "# HELP sallyport_room_up Whether a room works.\n# TYPE sallyport_room_up gauge\n");
 	for (int i = 0; i < ROOM_COUNT; i++)
-		if (room_table[i].kind != ROOM_KIND_OUT && b->rooms[i].since_us != 0)
+		if (is_lasting(b, i))
 			text_fmt(t, "sallyport_room_up{room=\"%s\"} %d\n", room_table[i].name,
 			    b->rooms[i].state == ROOM_UP);
 	text_str(t, "# HELP sallyport_room_restarts_total Starts after the first.\n"
 		    "# TYPE sallyport_room_restarts_total counter\n");
 	for (int i = 0; i < ROOM_COUNT; i++)
-		if (room_table[i].kind != ROOM_KIND_OUT && b->rooms[i].since_us != 0)
+		if (is_lasting(b, i))
 			text_fmt(t, "sallyport_room_restarts_total{room=\"%s\"} %u\n",
 			    room_table[i].name, b->rooms[i].restarts);
 }
