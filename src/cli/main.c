@@ -78,7 +78,8 @@ cli_conf(const struct cli *c, struct conf *ret)
 	fd = file_open_at(AT_FDCWD, path, O_RDONLY, 0);
 	if (fd == SP_ENOTFOUND)
 		return cli_fail(SP_ECONFIG,
-		    "%s: no instance here; make one with: sallyport init %s", c->dir, c->dir);
+		    "%s: there is no sallyport.conf; make an instance with: sallyport init %s",
+		    c->dir, c->dir);
 	if (fd < 0)
 		return cli_fail(fd, "%s: %s", path, sp_strerror(fd));
 	rc = file_read_all(fd, 1024u * 1024u, &content, &len);

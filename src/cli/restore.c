@@ -25,7 +25,8 @@ open_all(struct restore *r)
 	int rc;
 
 	if (op_absolute(cli_opt(r->c, "SRC"), r->src, sizeof(r->src)) != SP_OK ||
-	    op_absolute(cli_opt(r->c, "DIR"), r->dir, sizeof(r->dir)) != SP_OK)
+	    op_absolute(cli_has(r->c, "DIR") ? cli_opt(r->c, "DIR") : r->c->dir, r->dir,
+		sizeof(r->dir)) != SP_OK)
 		return cli_fail(SP_EUSAGE, "a path is too long");
 	rc = init_place(r->dir);
 	if (rc == SP_OK)
