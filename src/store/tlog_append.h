@@ -12,10 +12,11 @@
 #define SP_STORE_TLOG_APPEND_H
 
 #include "store/tlog.h"
+#include "store/tlog_wal.h"
 
 /* Kept back of the wal for entries that must not be lost when tiles cannot be written (disk full).
  */
-#define TLOG_RESERVE_BYTES (2u << 20)
+#define TLOG_RESERVE_BYTES (WAL_ZONE_BYTES / 4)
 
 struct tlog_writer; /* opaque */
 

@@ -23,11 +23,13 @@
 #define WAL_BLOCK_BYTES 4096u
 #define WAL_HEADS 2u
 #define WAL_ZONES 2u
+#ifndef WAL_ZONE_BYTES /* tests/crash makes it small */
 #define WAL_ZONE_BYTES (8u << 20)
+#define WAL_GROUP_MAX (1u << 20) /* bytes of one group, its padding included */
+#endif
 #define WAL_BYTES ((size_t)WAL_HEADS * WAL_BLOCK_BYTES + (size_t)WAL_ZONES * WAL_ZONE_BYTES)
 #define WAL_RECORD_HEAD_BYTES 48u
 #define WAL_ENTRY_MAX 65535u
-#define WAL_GROUP_MAX (1u << 20) /* bytes of one group, its padding included */
 
 struct wal_head {
 	uint64_t generation; /* from 1, one more for each head written */
