@@ -48,10 +48,16 @@ def test_a_port_in_use(made, keyword):
         refuses(made, f"127.0.0.1:{s.getsockname()[1]}", "in use")
 
 
-@pytest.mark.parametrize("name", ["keys/root.key", "keys/https.key", "keys/https.crt", "keys/ledger.key", "sallyport.conf"])
+@pytest.mark.parametrize("name", ["keys/root.key", "keys/https.key", "keys/https.crt", "keys/ledger.key"])
 def test_a_missing_file(made, name):
     (made.dir / name).unlink()
     refuses(made, name.rpartition("/")[2])
+
+
+def test_missing_settings(made):
+    """A folder without sallyport.conf is no instance."""
+    (made.dir / "sallyport.conf").unlink()
+    refuses(made, str(made.dir), "no instance here")
 
 
 def test_a_wrong_root_key(made, identity):

@@ -14,8 +14,8 @@ damaged(struct source *s, uint64_t offset)
 
 	if (ring_damaged(s->c->ring, &m, &done) < 0)
 		log_error("damage could not be reported");
-	text_fmt(&t, "file %llu is damaged near byte %llu", (unsigned long long)s->file,
-	    (unsigned long long)offset);
+	text_fmt(&t, "%s (file %llu) is damaged near byte %llu", s->name,
+	    (unsigned long long)s->file, (unsigned long long)offset);
 	return SP_EDAMAGED;
 }
 
@@ -50,6 +50,9 @@ open_extent(struct source *s)
 
 	s->file = rc == SP_OK || rc == SP_EDAMAGED ? s->opened.entry.id : s->file;
 	if (rc == SP_OK) {
+		struct text name = text_of(s->name, sizeof(s->name));
+
+		text_add(&name, s->opened.entry.name);
 		s->version = s->opened.entry.version;
 		s->size = s->opened.entry.size;
 		rc = s->opened.fd < 0 ? open_small(s) : open_blob(s);
