@@ -17,26 +17,54 @@
 
 struct signer;
 
+/* A key and who still signs with it: a worker that has the old certificate signs with the old key.
+ */
+struct held_key {
+	struct sign_key *key;
+	size_t
+	    users; /* the signer itself, for new workers, and each worker that has not signed yet */
+};
+
 /* One worker. */
 struct seat {
 	struct signer *signer; /* back to the room */
+	struct held_key *held; /* the key of its certificate; NULL: its one signature was made */
 	uint64_t serial;
 	struct chan chan;
 	struct loop_watch *watch;
-	bool used; /* its one signature was made */
 	struct seat *next;
 };
 
 struct signer {
 	struct room_start room;
 	struct loop *loop;
-	struct sign_key *key;
-	int next_key; /* descriptor of a key that the next RELOAD takes up; -1: none */
+	struct held_key *held; /* for workers from now on */
+	int next_key;	       /* descriptor of a key that the next RELOAD takes up; -1: none */
 	struct seat *bucket[1024];
 	size_t n_seats;
 	uint8_t *buf, *requests; /* IPC_MAX bytes each: of the supervisor, of workers */
 	bool started, stopping;
 };
+
+/* ---- keys in use ---- */
+
+static struct held_key *
+held_take(struct held_key *h)
+{
+	h->users++;
+	return h;
+}
+
+static void
+held_drop(struct held_key **held)
+{
+	struct held_key *h = TAKE_PTR(*held);
+
+	if (h == NULL || --h->users != 0)
+		return;
+	sign_key_free(h->key);
+	mem_free(h);
+}
 
 /* ---- seats ---- */
 
@@ -67,6 +95,7 @@ seat_remove(struct signer *s, uint64_t serial)
 		return;
 	*at = t->next;
 	seat_close(t);
+	held_drop(&t->held);
 	mem_free(t);
 	s->n_seats--;
 }
@@ -100,6 +129,8 @@ seat_add(struct signer *s, uint64_t serial, int fd)
 		mem_free(t);
 		return SP_ENOMEM;
 	}
+	t->held =
+	    s->held != NULL ? held_take(s->held) : NULL; /* NULL: before GO, see signer_start */
 	*at = t;
 	s->n_seats++;
 	return SP_OK;
@@ -122,12 +153,12 @@ violation(struct seat *t, uint16_t message, int err)
 
 /* may_sign - is it one of the two structures, and the scheme one for it? */
 static int
-may_sign(const struct signer *s, const struct ipc_tls_sign *m)
+may_sign(const struct seat *t, const struct ipc_tls_sign *m)
 {
 	enum tls_input kind;
 	int err = tls_input_check(m->input, &kind);
 
-	if (err == SP_OK && !sign_fits(s->key, m->scheme, kind == TLS_INPUT_13))
+	if (err == SP_OK && !sign_fits(t->held->key, m->scheme, kind == TLS_INPUT_13))
 		err = SP_ERANGE;
 	return err;
 }
@@ -138,7 +169,7 @@ answer(struct seat *t, const struct ipc_tls_sign *m)
 	uint8_t sig[SIGN_MAX];
 	size_t len = 0;
 	struct ipc_tls_signature r = {0};
-	int err = sign_make(t->signer->key, m->scheme, m->input, sig, sizeof(sig), &len);
+	int err = sign_make(t->held->key, m->scheme, m->input, sig, sizeof(sig), &len);
 
 	if (err != SP_OK)
 		log_error("signing failed: %s", sp_strerror(err));
@@ -157,16 +188,16 @@ on_request(struct seat *t, const struct chan_msg *in)
 	struct ipc_tls_sign m;
 	int err = in->id == IPC_TLS_SIGN ? ipc_get_tls_sign(in->body, &m) : SP_EDENIEDMSG;
 
-	if (err == SP_OK && t->used)
+	if (err == SP_OK && t->held == NULL)
 		err = SP_EDENIEDMSG;
 	if (err == SP_OK)
-		err = may_sign(t->signer, &m);
+		err = may_sign(t, &m);
 	if (err != SP_OK) {
 		violation(t, in->id, err);
 		return;
 	}
-	t->used = true;
 	answer(t, &m);
+	held_drop(&t->held);
 }
 
 static void
@@ -209,6 +240,23 @@ read_key(int fd, struct sign_key **ret)
 	return err;
 }
 
+/* new_key - from a file, for all workers from now on; the old one stays for those that have its
+ * certificate. */
+static int
+new_key(struct signer *s, int fd)
+{
+	struct held_key *h = mem_alloc(sizeof(*h));
+	int err = h != NULL ? read_key(fd, &h->key) : SP_ENOMEM;
+
+	if (err != SP_OK) {
+		mem_free(h);
+		return err;
+	}
+	held_drop(&s->held);
+	s->held = held_take(h);
+	return SP_OK;
+}
+
 static const char *
 key_problem(int err)
 {
@@ -222,22 +270,19 @@ key_problem(int err)
 static void
 reload(struct signer *s, int conf_fd)
 {
-	struct sign_key *key = NULL;
 	int err;
 
 	if (room_reload(&s->room, conf_fd) != SP_OK)
 		log_warning("the old settings stay");
 	if (s->next_key < 0)
 		return;
-	err = read_key(s->next_key, &key);
+	err = new_key(s, s->next_key);
 	close_fd(&s->next_key);
 	if (err != SP_OK) {
 		log_error("HttpsKey: %s; the old key stays", key_problem(err));
 		return;
 	}
-	sign_key_free(s->key);
-	s->key = key;
-	log_info("new TLS key: %s", sign_key_name(key));
+	log_info("new TLS key: %s", sign_key_name(s->held->key));
 }
 
 /* ---- supervisor ---- */
@@ -347,11 +392,14 @@ signer_start(struct signer *s)
 	if (sign_prepare() != SP_OK)
 		sp_die(EXIT_SOFTWARE,
 		    "no memory that can be locked: raise the limit of locked memory (ulimit -l)");
-	err = read_key(r->file[FILE_TLS_KEY], &s->key);
+	err = new_key(s, r->file[FILE_TLS_KEY]);
 	if (err != SP_OK)
 		sp_die(EXIT_CONFIG, "HttpsKey: %s", key_problem(err));
 	close_fd(&r->file[FILE_TLS_KEY]);
-	room_sandbox(r, NULL, 0, &limits, sign_key_name(s->key));
+	for (size_t i = 0; i < ARRAY_LEN(s->bucket); i++)
+		for (struct seat *t = s->bucket[i]; t != NULL; t = t->next)
+			t->held = held_take(s->held);
+	room_sandbox(r, NULL, 0, &limits, sign_key_name(s->held->key));
 }
 
 static void
@@ -379,7 +427,7 @@ signer_done(struct signer *s)
 	for (size_t i = 0; i < ARRAY_LEN(s->bucket); i++)
 		while (s->bucket[i] != NULL)
 			seat_remove(s, s->bucket[i]->serial);
-	sign_key_free(s->key);
+	held_drop(&s->held);
 	close_fd(&s->next_key);
 	mem_free(s->buf);
 	mem_free(s->requests);
