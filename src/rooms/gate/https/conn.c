@@ -66,6 +66,7 @@ await_request(struct conn *c, conn_idle_fn idle, void *arg)
 
 	if (c->have != 0 || tls_pending(c->tls))
 		return idle(arg, -1, 0) == SP_ECLOSED ? SP_ECLOSED : SP_OK;
+	tls_rest(c->tls);
 	return idle(arg, tls_descriptor(c->tls), (int)(s * 1000));
 }
 

@@ -30,6 +30,12 @@ tls_pending(const struct tls *t)
 	return t->in.len != 0;
 }
 
+void
+tls_rest(struct tls *t)
+{
+	(void)t;
+}
+
 int
 tls_shutdown(struct tls *t, int timeout_ms)
 {
