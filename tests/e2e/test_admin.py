@@ -335,6 +335,7 @@ def backup(identity):
         instance.start()
         instance.add_user("alice")
         with instance.login("alice") as alice:
+            assert alice.store("/Home/alice/first", b"f" * 1_000_000).status_code == 201  # the greatest blob
             for i in range(40):
                 assert alice.store(f"/Home/alice/{i}", b"%d" % i * 5000).status_code == 201
             target = instance.temp / "backup"
@@ -401,14 +402,15 @@ def test_a_damaged_backup_is_not_restored(backup, what):
         elif what == "blob":
             path.write_bytes(content[:-1])
         else:
-            middle = len(content) // 2
-            content[middle:middle + 2000] = bytes(b ^ 0x55 for b in content[middle:middle + 2000])
+            at = 4096 if what == "database" else len(content) // 2  # a page of the database that is no content
+            content[at:at + 2000] = bytes(b ^ 0x55 for b in content[at:at + 2000])
             path.write_bytes(content)
         done = instance.run("restore", broken, into, timeout=120, check=False)
         assert done.code != 0, done
         assert not into.exists() and not list(instance.temp.glob("into*")), "something half-made"
     finally:
         shutil.rmtree(broken)
+        shutil.rmtree(into, ignore_errors=True)
 
 
 def test_backup_refuses_what_is_there(server):

@@ -57,7 +57,7 @@ def test_a_missing_file(made, name):
 def test_missing_settings(made):
     """A folder without sallyport.conf is no instance."""
     (made.dir / "sallyport.conf").unlink()
-    refuses(made, str(made.dir), "no instance here")
+    refuses(made, str(made.dir), "sallyport.conf")
 
 
 def test_a_wrong_root_key(made, identity):
