@@ -47,8 +47,8 @@ setup(void **state)
 	stage_start(&p->s, ROOM_SIGNER, getenv("SIGNER"));
 	stage_bytes(&p->s, FILE_CONF, SPAN_LIT("Name test\n"));
 	stage_bytes(&p->s, FILE_TLS_KEY, pem_of(p->pkey, pem, sizeof(pem)));
-	p->good = stage_worker(&p->s, 1, ROOM_WORKER_HTTPS); /* before GO: kept */
 	stage_go(&p->s);
+	p->good = stage_worker(&p->s, 1, ROOM_WORKER_HTTPS);
 	*state = p;
 	return 0;
 }
@@ -249,7 +249,7 @@ test_reload(void **state)
 	EVP_PKEY *next = EVP_EC_gen("P-256"), *old = p->pkey;
 	uint8_t pem[4096], buf[256];
 	struct span in = input_13(buf, 32);
-	struct chan c;
+	struct chan c, d;
 
 	stage_bytes(&p->s, FILE_TLS_KEY, SPAN_LIT("no key at all"));
 	send_reload(p);
@@ -258,15 +258,15 @@ test_reload(void **state)
 	chan_close(&c);
 	stage_bytes(&p->s, FILE_TLS_KEY, pem_of(next, pem, sizeof(pem)));
 	c = stage_worker(&p->s, 21, ROOM_WORKER_HTTPS);
-	signs(p, &c, P256, in); /* not yet */
-	chan_close(&c);
 	send_reload(p);
 	p->pkey = next;
-	c = stage_worker(&p->s, 22, ROOM_WORKER_HTTPS);
+	d = stage_worker(&p->s, 22, ROOM_WORKER_HTTPS);
+	signs(p, &d, P256, in);
+	chan_close(&d);
+	/* workers of before have the old certificate: their one signature is the old key's */
+	p->pkey = old;
 	signs(p, &c, P256, in);
 	chan_close(&c);
-	/* a worker of before has the old certificate, so it signs with the old key */
-	p->pkey = old;
 	signs(p, &p->good, P256, in);
 	p->pkey = next;
 	EVP_PKEY_free(old);
