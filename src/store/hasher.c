@@ -6,6 +6,7 @@
 #include "store/hasher.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #define STACK_BYTES (256u * 1024u)
 #define CHUNK 16384u /* hashed and checksummed in turn, while it is in the nearest cache */
@@ -16,12 +17,20 @@ struct hasher {
 	int err;       /* sticky; written by whoever hashes */
 	bool threaded; /* the thread runs */
 	bool alone;    /* no thread can be had */
+	bool posted;   /* a segment is with the helper; only the owner looks at this */
 	pthread_t thread;
-	pthread_mutex_t lock; /* of busy, ending, job */
-	pthread_cond_t changed;
-	bool busy, ending;
+	sem_t work,
+	    done; /* posted to the helper, by the helper: what is below changes hands with them */
+	bool ending;
 	struct span job;
 };
+
+static void
+wait_for(sem_t *s)
+{
+	while (sem_wait(s) != 0)
+		continue; /* interrupted by a signal */
+}
 
 static void
 hash_span(struct hasher *h, struct span s)
@@ -40,19 +49,10 @@ helper(void *arg)
 {
 	struct hasher *h = arg;
 
-	(void)pthread_mutex_lock(&h->lock);
-	for (;;) {
-		while (!h->busy && !h->ending)
-			(void)pthread_cond_wait(&h->changed, &h->lock);
-		if (!h->busy)
-			break;
-		(void)pthread_mutex_unlock(&h->lock);
+	for (wait_for(&h->work); !h->ending; wait_for(&h->work)) {
 		hash_span(h, h->job);
-		(void)pthread_mutex_lock(&h->lock);
-		h->busy = false;
-		(void)pthread_cond_signal(&h->changed);
+		(void)sem_post(&h->done); /* cannot fail: at most one */
 	}
-	(void)pthread_mutex_unlock(&h->lock);
 	return NULL;
 }
 
@@ -64,13 +64,7 @@ hasher_new(void)
 	if (h == NULL)
 		return NULL;
 	h->sha = sha256_new();
-	if (h->sha == NULL || pthread_mutex_init(&h->lock, NULL) != 0) {
-		sha256_free(h->sha);
-		mem_free(h);
-		return NULL;
-	}
-	if (pthread_cond_init(&h->changed, NULL) != 0) {
-		(void)pthread_mutex_destroy(&h->lock);
+	if (h->sha == NULL || sem_init(&h->work, 0, 0) != 0 || sem_init(&h->done, 0, 0) != 0) {
 		sha256_free(h->sha);
 		mem_free(h);
 		return NULL;
@@ -102,24 +96,18 @@ hasher_post(struct hasher *h, struct span s)
 		hash_span(h, s);
 		return;
 	}
-	(void)pthread_mutex_lock(&h->lock);
-	while (h->busy)
-		(void)pthread_cond_wait(&h->changed, &h->lock);
+	(void)hasher_wait(h); /* an error is sticky */
 	h->job = s;
-	h->busy = true;
-	(void)pthread_cond_signal(&h->changed);
-	(void)pthread_mutex_unlock(&h->lock);
+	h->posted = true;
+	(void)sem_post(&h->work);
 }
 
 int
 hasher_wait(struct hasher *h)
 {
-	if (h->threaded) {
-		(void)pthread_mutex_lock(&h->lock);
-		while (h->busy)
-			(void)pthread_cond_wait(&h->changed, &h->lock);
-		(void)pthread_mutex_unlock(&h->lock);
-	}
+	if (h->posted)
+		wait_for(&h->done);
+	h->posted = false;
 	return h->err;
 }
 
@@ -154,14 +142,13 @@ hasher_free(struct hasher *h)
 	if (h == NULL)
 		return;
 	if (h->threaded) {
-		(void)pthread_mutex_lock(&h->lock);
+		(void)hasher_wait(h);
 		h->ending = true;
-		(void)pthread_cond_signal(&h->changed);
-		(void)pthread_mutex_unlock(&h->lock);
+		(void)sem_post(&h->work);
 		(void)pthread_join(h->thread, NULL);
 	}
-	(void)pthread_cond_destroy(&h->changed);
-	(void)pthread_mutex_destroy(&h->lock);
+	(void)sem_destroy(&h->work);
+	(void)sem_destroy(&h->done);
 	sha256_free(h->sha);
 	mem_wipe(h, sizeof(*h));
 	mem_free(h);
