@@ -1,4 +1,4 @@
-/* docgen.c - prints the reference pages of docs/gen from the tables: docgen ipc|events|errors|conf
+/* docgen.c - prints the reference pages of docs/gen from the tables: docgen ipc|events|errors|conf|routes
  */
 #include "base/conf.h"
 #include "base/err.h"
@@ -153,6 +153,21 @@ print_conf(void)
 	}
 }
 
+static void
+print_routes(void)
+{
+	printf("# Addresses of the HTTPS door\n\n" NOTE
+	       "From `src/rooms/gate/https/routes.def`; `docs/api.md` tells how they behave. Numbers in "
+	       "brackets are rows of MOVEit\nTransfer's list.\n\n"
+	       "| method | address | listener | token | what |\n| --- | --- | --- | --- | --- |\n");
+#define ROUTE(method, pattern, listener, auth, handler, summary)                                   \
+	printf("| %s | `%s` | %s | %s | %s |\n", method, pattern,                                 \
+	    #listener[0] == 'P' ? "public" : "administration",                                     \
+	    #auth[0] == 'B' ? "bearer" : "none", summary);
+#include "rooms/gate/https/routes.def"
+#undef ROUTE
+}
+
 int
 main(int argc, char **argv)
 {
@@ -160,13 +175,13 @@ main(int argc, char **argv)
 		const char *name;
 		void (*print)(void);
 	} pages[] = {{"ipc", print_ipc}, {"events", print_events}, {"errors", print_errors},
-	    {"conf", print_conf}};
+	    {"conf", print_conf}, {"routes", print_routes}};
 
 	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
 		if (argc == 2 && strcmp(argv[1], pages[i].name) == 0) {
 			pages[i].print();
 			return fflush(stdout) == 0 ? 0 : 1;
 		}
-	fprintf(stderr, "usage: docgen ipc|events|errors|conf\n");
+	fprintf(stderr, "usage: docgen ipc|events|errors|conf|routes\n");
 	return 64;
 }

@@ -42,19 +42,32 @@ open_blob(struct source *s)
 	    s->opened.blob_length, &s->reader);
 }
 
+/* What damage will be reported with: the entry's spans do not live that long. */
+static void
+remember(struct source *s)
+{
+	const struct ipc_entry_rec *e = &s->opened.entry;
+	size_t n = e->name.len < sizeof(s->name) ? e->name.len : sizeof(s->name) - 1;
+
+	s->file = e->id;
+	s->version = e->version;
+	s->size = e->size;
+	memcpy(s->name, e->name.ptr, n);
+	s->name[n] = '\0';
+}
+
 /* Ask for the extent that m->offset lies in. */
 static int
 open_extent(struct source *s)
 {
 	int rc = ring_open(s->c->ring, &s->request, &s->opened);
 
-	s->file = rc == SP_OK || rc == SP_EDAMAGED ? s->opened.entry.id : s->file;
+	if (rc == SP_OK || rc == SP_EDAMAGED)
+		remember(s);
 	if (rc == SP_OK) {
 		struct text name = text_of(s->name, sizeof(s->name));
 
 		text_add(&name, s->opened.entry.name);
-		s->version = s->opened.entry.version;
-		s->size = s->opened.entry.size;
 		rc = s->opened.fd < 0 ? open_small(s) : open_blob(s);
 		mem_wipe(s->opened.key, sizeof(s->opened.key));
 	}
