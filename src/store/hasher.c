@@ -89,6 +89,15 @@ has_thread(struct hasher *h)
 	return h->threaded;
 }
 
+/* Until the helper has nothing. */
+static void
+idle(struct hasher *h)
+{
+	if (h->posted)
+		wait_for(&h->done);
+	h->posted = false;
+}
+
 void
 hasher_post(struct hasher *h, struct span s)
 {
@@ -96,7 +105,7 @@ hasher_post(struct hasher *h, struct span s)
 		hash_span(h, s);
 		return;
 	}
-	(void)hasher_wait(h); /* an error is sticky */
+	idle(h);
 	h->job = s;
 	h->posted = true;
 	(void)sem_post(&h->work);
@@ -105,9 +114,7 @@ hasher_post(struct hasher *h, struct span s)
 int
 hasher_wait(struct hasher *h)
 {
-	if (h->posted)
-		wait_for(&h->done);
-	h->posted = false;
+	idle(h);
 	return h->err;
 }
 
@@ -142,7 +149,7 @@ hasher_free(struct hasher *h)
 	if (h == NULL)
 		return;
 	if (h->threaded) {
-		(void)hasher_wait(h);
+		idle(h);
 		h->ending = true;
 		(void)sem_post(&h->work);
 		(void)pthread_join(h->thread, NULL);
