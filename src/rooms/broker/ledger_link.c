@@ -363,7 +363,8 @@ ledger_lost(struct broker *b)
 {
 	if (b->ledger.fd < 0)
 		return;
-	log_warning("the ledger is gone; what needs it waits for its return");
+	if (!b->is_stopping)
+		log_warning("the ledger is gone; what needs it waits for its return");
 	loop_unwatch(b->loop, b->ledger_watch);
 	b->ledger_watch = NULL;
 	chan_close(&b->ledger);
