@@ -65,9 +65,6 @@ open_extent(struct source *s)
 	if (rc == SP_OK || rc == SP_EDAMAGED)
 		remember(s);
 	if (rc == SP_OK) {
-		struct text name = text_of(s->name, sizeof(s->name));
-
-		text_add(&name, s->opened.entry.name);
 		rc = s->opened.fd < 0 ? open_small(s) : open_blob(s);
 		mem_wipe(s->opened.key, sizeof(s->opened.key));
 	}

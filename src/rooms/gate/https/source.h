@@ -12,7 +12,6 @@ struct source {
 	struct blob_reader *reader;
 	uint8_t *small; /* plaintext of a small file, owned */
 	uint64_t file, version, size;
-	char name[256];
 	char name[256]; /* of the file, for the sentence about damage */
 };
 
