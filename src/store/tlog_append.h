@@ -65,6 +65,9 @@ int tlog_commit(struct tlog_writer *w) MUST_USE;
  * none left, the checkpoint is durable; errors can be tried again */
 int tlog_flush_begin(struct tlog_writer *w) MUST_USE;
 int tlog_flush_step(struct tlog_writer *w) MUST_USE;
+/* tlog_is_crowded - half of the wal's zone is used and no flush under way: begin one now, and no
+ * commit will wait for it. */
+bool tlog_is_crowded(const struct tlog_writer *w);
 /* tlog_flush_all - until the newest checkpoint covers all committed entries. */
 int tlog_flush_all(struct tlog_writer *w) MUST_USE;
 #endif

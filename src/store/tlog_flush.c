@@ -189,11 +189,11 @@ step_file(struct tlog_writer *w, struct flush *f)
 	int err;
 
 	if (f->file == f->files.n) {
-		f->stage = FLUSH_FOLDERS;
+		f->stage = FLUSH_SYNC;
 		return SP_OK;
 	}
 	file = &f->files.v[f->file];
-	err = tlog_fs_write(&w->fs, file->path, span_of(file->buf, file->len), &made);
+	err = tlog_fs_put(&w->fs, file->path, span_of(file->buf, file->len), &made);
 	if (err == SP_OK)
 		err = add_folders(f, file->path, made);
 	if (err != SP_OK) {
@@ -204,6 +204,25 @@ step_file(struct tlog_writer *w, struct flush *f)
 	}
 	f->file++;
 	return SP_OK;
+}
+
+static int
+step_sync(struct tlog_writer *w, struct flush *f)
+{
+	int err;
+
+	if (f->synced == f->files.n) {
+		f->stage = FLUSH_FOLDERS;
+		return SP_OK;
+	}
+	err = tlog_fs_sync(&w->fs, f->files.v[f->synced].path);
+	if (err == SP_OK) {
+		f->synced++;
+	} else { /* nobody knows what is on the disk: all of them are written anew */
+		f->stage = FLUSH_FILES;
+		f->file = f->synced = 0;
+	}
+	return err;
 }
 
 static int
@@ -283,6 +302,9 @@ step(struct tlog_writer *w, struct flush *f)
 	case FLUSH_FILES:
 		err = step_file(w, f);
 		break;
+	case FLUSH_SYNC:
+		err = step_sync(w, f);
+		break;
 	case FLUSH_FOLDERS:
 		err = step_folder(w, f);
 		break;
@@ -316,6 +338,12 @@ tlog_flush_step(struct tlog_writer *w)
 	more = step(w, &w->flush);
 	w->failing = more < 0;
 	return more;
+}
+
+bool
+tlog_is_crowded(const struct tlog_writer *w)
+{
+	return w->pos > WAL_ZONE_BYTES / 2 && w->flush.stage == FLUSH_NONE;
 }
 
 int

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "base/text.h"
+#include "sys/advise.h"
 #include "sys/dir.h"
 #include "sys/fd.h"
 
@@ -43,6 +44,13 @@ real_size(void *arg, int handle)
 
 	(void)arg;
 	return err != SP_OK ? err : size;
+}
+
+static void
+real_start(void *arg, int handle)
+{
+	(void)arg;
+	file_write_behind(handle, 0, 0); /* to the end */
 }
 
 static int
@@ -95,6 +103,7 @@ tlog_fs_of(int *dirfd)
 	    .pread = real_pread,
 	    .pwrite = real_pwrite,
 	    .size = real_size,
+	    .start = real_start,
 	    .sync = real_sync,
 	    .mkdir = real_mkdir,
 	    .sync_dir = real_sync_dir,
@@ -159,25 +168,62 @@ make_folders(const struct tlog_fs *fs, const char *path)
 	return SP_OK;
 }
 
-int
-tlog_fs_write(const struct tlog_fs *fs, const char *path, struct span content, bool *ret_made)
+static int
+put_open(const struct tlog_fs *fs, const char *path, struct span content, int *ret_handle,
+    bool *ret_made)
 {
 	int handle = fs->open(fs->arg, path, TLOG_OPEN_CREATE), err;
-	bool made = false;
 
+	*ret_made = false;
 	if (handle == SP_ENOTFOUND) {
 		err = make_folders(fs, path);
 		if (err != SP_OK)
 			return err;
-		made = true;
+		*ret_made = true;
 		handle = fs->open(fs->arg, path, TLOG_OPEN_CREATE);
 	}
 	if (handle < 0)
 		return handle;
 	err = fs->pwrite(fs->arg, handle, content.ptr, content.len, 0);
-	if (err == SP_OK)
-		err = fs->sync(fs->arg, handle);
+	if (err != SP_OK)
+		fs->close(fs->arg, handle);
+	else
+		*ret_handle = handle;
+	return err;
+}
+
+int
+tlog_fs_put(const struct tlog_fs *fs, const char *path, struct span content, bool *ret_made)
+{
+	int handle = -1, err = put_open(fs, path, content, &handle, ret_made);
+
+	if (err != SP_OK)
+		return err;
+	fs->start(fs->arg, handle);
 	fs->close(fs->arg, handle);
-	*ret_made = made;
+	return SP_OK;
+}
+
+int
+tlog_fs_sync(const struct tlog_fs *fs, const char *path)
+{
+	int handle = fs->open(fs->arg, path, TLOG_OPEN_WRITE), err;
+
+	if (handle < 0)
+		return handle;
+	err = fs->sync(fs->arg, handle);
+	fs->close(fs->arg, handle);
+	return err;
+}
+
+int
+tlog_fs_write(const struct tlog_fs *fs, const char *path, struct span content, bool *ret_made)
+{
+	int handle = -1, err = put_open(fs, path, content, &handle, ret_made);
+
+	if (err != SP_OK)
+		return err;
+	err = fs->sync(fs->arg, handle);
+	fs->close(fs->arg, handle);
 	return err;
 }

@@ -23,6 +23,7 @@ struct tlog_fs {
 	int64_t (*pread)(void *arg, int handle, void *buf, size_t n, int64_t offset);
 	int (*pwrite)(void *arg, int handle, const void *buf, size_t n, int64_t offset);
 	int64_t (*size)(void *arg, int handle); /* bytes */
+	void (*start)(void *arg, int handle);	/* begin to write it to the disk: a hint */
 	int (*sync)(void *arg, int handle);	/* content and length are durable */
 	int (*mkdir)(void *arg, const char *path);
 	int (*sync_dir)(void *arg, const char *path); /* names in this folder are durable */
@@ -40,9 +41,13 @@ struct tlog_fs tlog_fs_of(int *dirfd);
  *   ret  owned by the caller (mem_free) */
 int tlog_fs_read(const struct tlog_fs *fs, const char *path, size_t max, uint8_t **ret,
     size_t *ret_len) MUST_USE;
-/* tlog_fs_write - make a file with this content and sync it; its name is durable after sync_dir.
- * Missing folders are made.
+/* tlog_fs_put - make a file with this content, not synced yet.  tlog_fs_sync - sync the file at a
+ * path: when many were put before, most of the work is done by then. tlog_fs_write - make a file
+ * with this content and sync it; its name is durable after sync_dir. Missing folders are made.
  *   ret_made  folders had to be made: all folders above need sync_dir */
 int tlog_fs_write(
     const struct tlog_fs *fs, const char *path, struct span content, bool *ret_made) MUST_USE;
+int tlog_fs_put(
+    const struct tlog_fs *fs, const char *path, struct span content, bool *ret_made) MUST_USE;
+int tlog_fs_sync(const struct tlog_fs *fs, const char *path) MUST_USE;
 #endif

@@ -21,6 +21,7 @@ struct folder {
 enum flush_stage {
 	FLUSH_NONE,
 	FLUSH_FILES,
+	FLUSH_SYNC,
 	FLUSH_FOLDERS,
 	FLUSH_NOTE,
 	FLUSH_NAME,
@@ -32,7 +33,7 @@ struct flush {
 	uint64_t size; /* the checkpoint that is being made */
 	struct hash root;
 	struct file_list files;
-	size_t file;		/* next of files */
+	size_t file, synced;	/* next of files to write, to sync */
 	struct folder *folders; /* whose names have to be synced */
 	size_t n_folders, folders_cap, folder;
 };

@@ -5,7 +5,7 @@
 #include "base/defer.h"
 
 #define SECTOR 512u
-#define FILES_MAX 4096
+#define FILES_MAX 1024
 #define NAME_MAX_LEN 96
 
 struct write {
@@ -49,7 +49,7 @@ fit(uint8_t **p, size_t *cap, size_t n)
 {
 	if (n <= *cap)
 		return;
-	n = n < (1u << 20) ? n * 2 : n + (4u << 20);
+	n += n < (1u << 20) ? n : 0;
 	*p = mem_grow(*p, *cap, n);
 	VERIFY(*p != NULL);
 	*cap = n;
@@ -221,6 +221,13 @@ drop_writes(struct file *f)
 	f->last = NULL;
 }
 
+static void
+disk_start(void *arg, int handle)
+{
+	(void)arg;
+	(void)handle; /* a hint promises nothing */
+}
+
 static int
 disk_sync(void *arg, int handle)
 {
@@ -346,7 +353,8 @@ struct tlog_fs
 power_disk_fs(struct power_disk *d)
 {
 	return (struct tlog_fs){d, disk_open, disk_close, disk_pread, disk_pwrite, disk_size,
-	    disk_sync, disk_mkdir, disk_sync_dir, disk_rename, disk_remove, disk_remove_dir};
+	    disk_start, disk_sync, disk_mkdir, disk_sync_dir, disk_rename, disk_remove,
+	    disk_remove_dir};
 }
 
 /* ---- life ---- */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define RETRY_MS 1000
+#define FLUSH_TURN_MS 5 /* then whatever waits is committed first */
 
 /* ---- opening ---- */
 
@@ -267,12 +268,15 @@ static void
 flush_tick(void *arg, int fd, unsigned events)
 {
 	struct ledger *l = arg;
+	int64_t start = clock_mono_ms();
 	int more;
 
 	(void)fd;
 	(void)events;
 	l->step_timer = 0;
-	more = tlog_flush_step(l->log);
+	do
+		more = tlog_flush_step(l->log);
+	while (more == 1 && clock_mono_ms() - start < FLUSH_TURN_MS);
 	if (more < 0 && !l->flush_failed)
 		log_error("the audit log's checkpoint cannot be written: %s", sp_strerror(more));
 	if (more >= 0 && l->flush_failed)
@@ -290,6 +294,8 @@ checkpoint_due(void *arg, int fd, unsigned events)
 
 	(void)fd;
 	(void)events;
+	if (l->checkpoint_timer != 0)
+		loop_timer_cancel(l->loop, l->checkpoint_timer);
 	l->checkpoint_timer = 0;
 	if (err != SP_OK)
 		log_error("the audit log's checkpoint cannot be begun: %s", sp_strerror(err));
@@ -303,6 +309,10 @@ ledger_idle(void *arg)
 	struct ledger *l = arg;
 
 	ledger_commit(l);
+	if (tlog_is_crowded(l->log) && l->step_timer == 0) {
+		checkpoint_due(l, -1, 0);
+		return;
+	}
 	if (tlog_flushed(l->log) != tlog_durable(l->log) && l->checkpoint_timer == 0 &&
 	    l->step_timer == 0)
 		l->checkpoint_timer =
