@@ -27,6 +27,11 @@ lockout_key_address(const char *peer, char *buf, size_t cap)
 		(void)snprintf(buf, cap, "%.*s", (int)end, peer);
 		return;
 	}
+	if (span_starts(span_str(peer), SPAN_LIT("[::ffff:"))) {
+		/* an IPv4 address in IPv6's clothes */
+		(void)snprintf(buf, cap, "%.*s", (int)span_find(span_str(peer), ']'), peer);
+		return;
+	}
 	/* "[2001:db8:1:2:…]:443": four groups; "::" before them ends the key there, which only
 	 * widens it */
 	for (end = 1; end < len && peer[end] != ']' && groups < 4; end++)
@@ -89,10 +94,15 @@ decay(struct bucket *k, int64_t time_us, int64_t now_us)
 	k->at_us = now_us;
 }
 
+/* a clock that was set back by more than this says nothing about the lock any more */
+#define STEP_US 60000000ll
+
 static int64_t
 wait_of(const struct bucket *k, int64_t now_us)
 {
-	return k->locked_us > now_us ? k->locked_us - now_us : 0;
+	if (k->locked_us <= now_us || now_us + STEP_US < k->at_us)
+		return 0;
+	return k->locked_us - now_us;
 }
 
 int

@@ -145,6 +145,7 @@ commit(struct broker *b)
 
 	if (!db_is_open(b->db))
 		return SP_OK;
+	downloads_flush(b);
 	if (b->max_entry > (uint64_t)db_meta(b->db, "last_entry"))
 		err = db_meta_set(b->db, "last_entry", (int64_t)b->max_entry);
 	if (err == SP_OK)

@@ -10,6 +10,7 @@
 
 #define TICK_MS 1000
 #define SLOW_TICKS 30 /* sessions, failures, floods */
+#define COUNT_TICKS 5 /* downloads */
 #define SHRED_BATCH 32
 #define SWEEP_MS 20
 #define EXTENTS_MAX 4096u /* blobs of one version */
@@ -267,8 +268,9 @@ tick(void *arg, int fd, unsigned events)
 	if (++b->ticks % SLOW_TICKS == 0) {
 		expire(b);
 		flood_flush(b);
-		downloads_flush(b);
 	}
+	if (b->ticks % COUNT_TICKS == 0)
+		downloads_flush(b);
 	if (loop_timer(b->loop, TICK_MS, tick, b) == 0)
 		log_error("the broker's clock stops: no memory");
 }
@@ -283,7 +285,7 @@ reap_start(struct broker *b)
 
 /* ---- first keys of organisations ---- */
 
-#define KEYS_AGAIN_MS 3000
+#define KEYS_AGAIN_MS 200
 
 struct first_key {
 	struct op op;
@@ -329,7 +331,7 @@ key_made(struct broker *b, struct op *op, const struct answer *a)
 		op_commit(b, op, key_committed);
 		return;
 	}
-	log_info("organisation %lld has no key yet: %s", (long long)k->org, sp_strerror(err));
+	log_debug("organisation %lld has no key yet: %s", (long long)k->org, sp_strerror(err));
 	key_over(b, op, err);
 }
 
