@@ -33,13 +33,15 @@ int floe_decrypt_new(const uint8_t key[KEY_BYTES], struct span aad, uint32_t seg
 /* floe_seal - encrypt one segment.
  *   position  segment number from 0, below 2^40
  *   is_final  the last one: 0 to segment-32 bytes; every other exactly segment-32 (SP_ERANGE)
- *   out       receives pt.len + 32 bytes; may not overlap pt, except that out + 16 == pt.ptr is allowed
- *             (encryption in place) */
-int floe_seal(struct floe *f, uint64_t position, bool is_final, struct span pt, uint8_t *out) MUST_USE;
+ *   out       receives pt.len + 32 bytes; may not overlap pt, except that out + 16 == pt.ptr is
+ * allowed (encryption in place) */
+int floe_seal(
+    struct floe *f, uint64_t position, bool is_final, struct span pt, uint8_t *out) MUST_USE;
 
 /* floe_open - decrypt one whole segment; out receives ct.len - 32 bytes, zeroed on failure;
  * out == ct.ptr + 16 is allowed (in place).  errors SP_EBADTAG, SP_ERANGE (length or its field) */
-int floe_open(struct floe *f, uint64_t position, bool is_final, struct span ct, uint8_t *out) MUST_USE;
+int floe_open(
+    struct floe *f, uint64_t position, bool is_final, struct span ct, uint8_t *out) MUST_USE;
 
 /* floe_free - wipes; accepts NULL. */
 void floe_free(struct floe *f);
@@ -49,7 +51,8 @@ void floe_set_rotation(struct floe *f, unsigned bits);
 
 /* Lengths.  All in bytes.  floe_ciphertext_len of a plaintext; floe_plaintext_len the other way
  * (SP_ERANGE when no plaintext gives that length); an exact multiple of segment-32 has a full last
- * segment, only the empty plaintext has an empty one. */
+ * segment, only the empty plaintext has an empty one.  floe_ciphertext_len of what does not fit is
+ * UINT64_MAX. */
 uint64_t floe_ciphertext_len(uint64_t plaintext, uint32_t segment);
 int floe_plaintext_len(uint64_t ciphertext, uint32_t segment, uint64_t *ret) MUST_USE;
 #endif

@@ -24,7 +24,9 @@ struct blob_writer;
 int blob_writer_new(int fd, const uint8_t key[KEY_BYTES], const uint8_t blob[BLOB_ID_BYTES],
     uint32_t segment, uint64_t limit, bool hashed, struct blob_writer **ret) MUST_USE;
 /* blob_writer_room - where to put the next plaintext bytes, and how many fit; receiving straight
- * into it saves a copy.  blob_writer_fill - n bytes were put there. */
+ * into it saves a copy.  There is always room for a byte.
+ * blob_writer_fill - n bytes were put there.  errors SP_ETOOBIG (over the limit), SP_EDISKFULL,
+ * SP_EIO; an error stays: every later call of the writer gives it again. */
 uint8_t *blob_writer_room(struct blob_writer *w, size_t *ret_room);
 int blob_writer_fill(struct blob_writer *w, size_t n) MUST_USE;
 /* blob_writer_finish - the last segment, everything on disk (fdatasync). size in bytes, hash, crc,
