@@ -256,9 +256,9 @@ ask_ids(struct fsck *f, bool second)
 static int
 add_id(struct fsck *f, const char *hex, bool second)
 {
-	struct text t = text_of(f->ids, sizeof(f->ids));
+	size_t len = strlen(f->ids);
+	struct text t = text_of(f->ids + len, sizeof(f->ids) - len);
 
-	t.len = strlen(f->ids);
 	if (f->n_ids++ != 0)
 		text_chr(&t, ',');
 	text_str(&t, hex);
@@ -275,8 +275,10 @@ blob_name(void *arg, int dirfd, const char *name)
 	(void)dirfd;
 	f->files++;
 	(void)snprintf(hex, sizeof(hex), "%s%.32s", f->folder, name);
-	if (parse_hex(span_str(name), id, sizeof(id)) != SP_OK)
+	if (parse_hex(span_str(name), id, sizeof(id)) != SP_OK) {
+		(void)snprintf(hex, sizeof(hex), "%s/%.32s", f->folder, name);
 		return fault(f, "orphaned", hex, "this is no blob's name");
+	}
 	return add_id(f, hex, /* second= */ false);
 }
 

@@ -312,14 +312,15 @@ def test_fsck_names_what_is_wrong(fresh):
         os.chown(path, owner.st_uid, owner.st_gid)
         path.chmod(0o400)
     missing.unlink()
-    orphan = damaged.parent / ("0" * 30)
+    orphan = damaged.parent / "notes.txt"  # a blob file that nothing belongs to would be swept away by itself
     orphan.write_bytes(b"")
     found = faults(fresh)
-    name = damaged.parent.name + "/" + "0" * 30
+    name = damaged.parent.name + "/notes.txt"
     assert found == {("missing", "/Home/alice/missing"), ("missing", "/Home/alice/short"), ("orphaned", name)}
     found = faults(fresh, "--content")
     assert ("damaged", "/Home/alice/damaged") in found
     assert events(fresh, "file.check"), "content was read without a record"
+    assert [e for e in events(fresh, "file.damaged") if e["path"] == "/Home/alice/damaged"]
     assert ("damaged", "/Home/alice/damaged") in faults(fresh), "what was found is remembered"
     fresh.stop()
 
