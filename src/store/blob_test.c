@@ -302,8 +302,14 @@ test_disk_full(void **state)
 			r = blob_writer_finish(w, &size, sha, &crc, proof);
 		assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 		assert_int_equal(r, SP_ETOOBIG); /* EFBIG */
-		if (w != NULL) /* sticky */
+		if (w != NULL) {		 /* sticky, and with room */
+			size_t room = 0;
+
 			assert_int_equal(blob_writer_finish(w, &size, sha, &crc, proof), r);
+			assert_non_null(blob_writer_room(w, &room));
+			assert_true(room > 0);
+			assert_int_equal(blob_writer_fill(w, 1), r);
+		}
 		blob_writer_free(w);
 		w = NULL;
 	}

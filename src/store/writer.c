@@ -188,6 +188,8 @@ blob_writer_fill(struct blob_writer *w, size_t n)
 	w->filled += n;
 	if (w->filled == full_of(w))
 		w->err = turn(w);
+	if (w->err != SP_OK)
+		w->filled = 0; /* lost; and there is room, as promised */
 	return w->err;
 }
 
