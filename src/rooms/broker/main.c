@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "crypto/crypto.h"
 #include "rooms/broker/offline.h"
 #include "rooms/broker/start.h"
 #include "sys/clock.h"
@@ -49,6 +50,8 @@ enter(struct broker *b)
 	const struct sandbox_limits limits = {.files = FILES_MAX, .no_file_limit = true};
 
 	json_object_seed(0); /* reads /dev/urandom, once */
+	if (crypto_ready() != SP_OK)
+		sp_die(70, "OpenSSL does not start");
 	room_sandbox(&b->start, paths, ARRAY_LEN(paths), &limits, "");
 	close_fd(&b->start.file[FILE_DATABASE_DIR]);
 	close_fd(&b->start.file[FILE_BLOB_DIR]);

@@ -1,0 +1,226 @@
+/* ring_files_test.c - storing, reading, quotas, folders against the whole broker. */
+#include <unistd.h>
+
+#include "rooms/broker/ring_stage.h"
+
+#include "crypto/floe.h"
+#include "sys/fd.h"
+
+/* ---- storing and reading ---- */
+
+static void
+test_store(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login(s, "alice", NULL), *bob = login(s, "bob", NULL);
+	uint64_t up;
+	int64_t version;
+
+	assert_int_equal(put_small(w, "/Home/alice/a", 5), IPC_ENTRY);
+	version = entry_version(w);
+	assert_int_equal(count_events(s, EVENT_FILE_CREATED), 1);
+	assert_int_equal(ASK(w, open, .path = TEXT("/Home/alice/a")), IPC_FILE_INLINE);
+	/* what bob may not see is not there */
+	REFUSES(bob, SP_ENOTFOUND, open, .path = TEXT("/Home/alice/a"));
+	REFUSES(bob, SP_ENOTFOUND, stat, .path = TEXT("/Home/alice"));
+	REFUSES(bob, SP_ENOTFOUND, stat, .path = TEXT("/Home/nobody"));
+	REFUSES(bob, SP_ENOTFOUND, put, .path = TEXT("/Home/alice/b"), .size = 1, .small = 1);
+
+	up = begin_big(w, "/Home/alice/big", 100000);
+	assert_int_equal(count_blobs(s), 1);
+	REFUSES(w, SP_ENOTFOUND, stat, .path = TEXT("/Home/alice/big"));
+	fill(w, 100000);
+	assert_int_equal(ASK(w, commit, .upload = up, .size = 100000), IPC_ENTRY);
+	assert_int_equal(ASK(w, open, .path = TEXT("/Home/alice/big")), IPC_FILE_OPEN);
+	assert_true(w->fd >= 0);
+	assert_int_equal(s->n_releases, 2);
+	/* conditions */
+	REFUSES(
+	    w, SP_EPRECOND, put, .path = TEXT("/Home/alice/a"), .size = 1, .small = 1, .mode = 1);
+	REFUSES(w, SP_EPRECOND, put, .path = TEXT("/Home/alice/a"), .size = 1, .small = 1,
+	    .mode = 2, .match = (uint64_t)version + 1);
+	assert_int_equal(ASK(w, put, .path = TEXT("/Home/alice/a"), .size = 1, .small = 1,
+			     .mode = 2, .match = (uint64_t)version),
+	    IPC_UPLOAD_SMALL);
+	assert_int_equal(put_small(w, "/Home/alice/a", 6), IPC_ENTRY);
+	assert_int_equal(count_events(s, EVENT_FILE_REPLACED), 1);
+	assert_int_equal(count_events(s, EVENT_UPLOAD_ABORTED), 1);
+	REFUSES(w, SP_EPERM, put, .path = TEXT("/Home/alice"), .size = 1, .small = 1);
+	worker_free(w), worker_free(bob);
+}
+
+static void
+test_lies(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login(s, "alice", NULL);
+	uint64_t up;
+	int writer;
+
+	/* more than was asked for */
+	up = begin_big(w, "/Home/alice/big", 100000);
+	fill(w, 100001);
+	REFUSES(w, SP_ETOOBIG, commit, .upload = up, .size = 100001);
+	assert_int_equal(count_blobs(s), 0);
+	/* another size than the file has */
+	up = begin_big(w, "/Home/alice/big", 100000);
+	fill(w, 70000);
+	REFUSES(w, SP_EDAMAGED, commit, .upload = up, .size = 100000);
+	/* a writer is left */
+	up = begin_big(w, "/Home/alice/big", 100000);
+	assert_int_equal(file_truncate(w->fd, (int64_t)floe_ciphertext_len(100000, 65536)), SP_OK);
+	writer = TAKE_FD(w->fd);
+	REFUSES(w, SP_ECONFLICT, commit, .upload = up, .size = 100000);
+	(void)close(writer);
+	REFUSES(w, SP_ENOTFOUND, commit, .upload = up, .size = 100000);
+	REFUSES(w, SP_ENOTFOUND, stat, .path = TEXT("/Home/alice/big"));
+	assert_int_equal(count_blobs(s), 0);
+	assert_int_equal(count_events(s, EVENT_FILE_CREATED), 0);
+	worker_free(w);
+}
+
+static void
+test_vanished(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login(s, "alice", NULL);
+
+	(void)begin_big(w, "/Home/alice/big", 100000);
+	assert_int_equal(s->b->n_uploads, 1);
+	worker_free(w);
+	run_ms(s, 20);
+	assert_int_equal(s->b->n_uploads, 0);
+	assert_int_equal(count_blobs(s), 0);
+	assert_int_equal(count_events(s, EVENT_UPLOAD_ABORTED), 1);
+	w = login(s, "alice", NULL);
+	uint64_t up = begin_big(w, "/Home/alice/big", 100000);
+	assert_int_equal(ASK(w, abort, .upload = up), IPC_DONE);
+	REFUSES(w, SP_ENOTFOUND, abort, .upload = up);
+	worker_free(w);
+}
+
+static void
+test_quota(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login(s, "alice", NULL), *two = login(s, "alice", NULL);
+	struct ipc_upload up;
+
+	assert_int_equal(sql_run(s->b->db, SQL_USER_SET_QUOTA, SI(1), SI(1000000)), SP_OK);
+	REFUSES(w, SP_EQUOTA, put, .path = TEXT("/Home/alice/a"), .size = 1000001);
+	(void)begin_big(w, "/Home/alice/a", 600000);
+	/* what is being uploaded counts already */
+	REFUSES(two, SP_EQUOTA, put, .path = TEXT("/Home/alice/b"), .size = 600000);
+	assert_int_equal(
+	    ASK(two, put, .path = TEXT("/Home/alice/b"), .size = UINT64_MAX), IPC_UPLOAD);
+	assert_int_equal(ipc_get_upload(span_of(two->body, two->len), &up), SP_OK);
+	assert_int_equal(up.limit, 400000);
+	worker_free(w);
+	worker_free(two);
+	/* of a folder, for all below it */
+	w = login(s, "alice", NULL);
+	assert_int_equal(sql_run(s->b->db, SQL_USER_SET_QUOTA, SI(1), SI(0)), SP_OK);
+	assert_int_equal(
+	    ASK(w, folder_make, .path = TEXT("/Home/alice/sub"), .inherit = 1), IPC_ENTRY);
+	int64_t home = 0;
+	assert_int_equal(sql_get(s->b->db, SQL_FOLDER_OF_OWNER, &home, SI(1)), 1);
+	assert_int_equal(sql_run(s->b->db, SQL_FOLDER_SET_QUOTA, SI(home), SI(10)), SP_OK);
+	assert_int_equal(put_small(w, "/Home/alice/sub/a", 6), IPC_ENTRY);
+	REFUSES(w, SP_EQUOTA, put, .path = TEXT("/Home/alice/sub/b"), .size = 5, .small = 1);
+	assert_int_equal(ASK(w, remove, .path = TEXT("/Home/alice/sub"), .kind = 0), IPC_DONE);
+	assert_int_equal(put_small(w, "/Home/alice/b", 10), IPC_ENTRY);
+	worker_free(w);
+}
+
+static void
+test_refused_release(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login(s, "alice", NULL);
+
+	assert_int_equal(put_small(w, "/Home/alice/a", 5), IPC_ENTRY);
+	s->refuses = true;
+	assert_int_equal(ASK(w, open, .path = TEXT("/Home/alice/a")), IPC_FILE_INLINE);
+	w->has = false;
+	assert_int_equal(wait_reply(w), IPC_FAILED);
+	assert_err(failure(w), SP_EBUDGET);
+	worker_free(w);
+}
+
+/* ---- folders ---- */
+
+static void
+test_folders(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login(s, "alice", NULL);
+	struct ipc_entries page;
+	struct ipc_entry_rec row;
+	struct rd rd;
+
+	assert_int_equal(
+	    ASK(w, folder_make, .path = TEXT("/Home/alice/s"), .inherit = 1), IPC_ENTRY);
+	REFUSES(w, SP_EEXISTS, folder_make, .path = TEXT("/Home/alice/s"), .inherit = 1);
+	REFUSES(w, SP_EPERM, folder_make, .path = TEXT("/new"), .inherit = 1);
+	REFUSES(w, SP_ENAME, folder_make, .path = TEXT("/Home/alice/.."), .inherit = 1);
+	/* one name, composed or not */
+	assert_int_equal(put_small(w, "/Home/alice/s/caf\xc3\xa9", 1), IPC_ENTRY);
+	assert_int_equal(ASK(w, stat, .path = TEXT("/Home/alice/s/cafe\xcc\x81")), IPC_ENTRY);
+	for (int i = 0; i < 5; i++) {
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), "/Home/alice/f%d_x", i);
+		assert_int_equal(put_small(w, path, (uint64_t)(10 - i)), IPC_ENTRY);
+	}
+	assert_int_equal(
+	    ASK(w, list, .path = TEXT("/Home/alice"), .what = 3, .limit = 3, .sort = SORT_NAME),
+	    IPC_ENTRIES);
+	assert_int_equal(ipc_get_entries(span_of(w->body, w->len), &page), SP_OK);
+	assert_int_equal(page.total, 6);
+	assert_int_equal(page.count, 3);
+	rd = rd_of(page.rows);
+	assert_int_equal(ipc_take_entry_rec(&rd, &row), SP_OK);
+	assert_int_equal(row.kind, 0);
+	assert_int_equal(ipc_take_entry_rec(&rd, &row), SP_OK);
+	assert_span(row.path, "/Home/alice/f0_x");
+	assert_int_equal(ASK(w, list, .path = TEXT("/Home/alice"), .what = 2, .offset = 1,
+			     .limit = 9, .sort = SORT_SIZE, .mask = TEXT("F?_*")),
+	    IPC_ENTRIES);
+	assert_int_equal(ipc_get_entries(span_of(w->body, w->len), &page), SP_OK);
+	assert_int_equal(page.total, 5);
+	assert_int_equal(page.count, 4);
+	rd = rd_of(page.rows);
+	assert_int_equal(ipc_take_entry_rec(&rd, &row), SP_OK);
+	assert_span(row.name, "f3_x");
+	assert_int_equal(
+	    ASK(w, list, .path = TEXT("/"), .what = 7, .limit = 100, .sort = SORT_PATH),
+	    IPC_ENTRIES);
+	assert_int_equal(ipc_get_entries(span_of(w->body, w->len), &page), SP_OK);
+	assert_int_equal(page.total, 4 + 6);
+	REFUSES(w, SP_ENOTFOLDER, list, .path = TEXT("/Home/alice/f0_x"), .what = 3, .limit = 1);
+	/* deleting */
+	REFUSES(w, SP_EPROTECTED, remove, .path = TEXT("/Home/alice"), .kind = 0);
+	REFUSES(w, SP_EISFOLDER, remove, .path = TEXT("/Home/alice/s"), .kind = 1);
+	assert_int_equal(ASK(w, remove, .path = TEXT("/Home/alice/s"), .kind = 0), IPC_DONE);
+	REFUSES(w, SP_ENOTFOUND, stat, .path = TEXT("/Home/alice/s/caf\xc3\xa9"));
+	assert_int_equal(ASK(w, remove, .path = TEXT("/Home/alice/f0_x"), .kind = 1), IPC_DONE);
+	int64_t held = 0;
+	assert_int_equal(sql_get(s->b->db, SQL_HELD_COUNT, &held, SI(0)), 1);
+	assert_int_equal(held, 2);
+	worker_free(w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    RING(test_store),
+	    RING(test_lies),
+	    RING(test_vanished),
+	    RING(test_quota),
+	    RING(test_refused_release),
+	    RING(test_folders),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
