@@ -1,7 +1,7 @@
 /* stage.c - see stage.h. */
 #include "stage.h"
 
-#include <poll.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -49,18 +49,47 @@ stage_bytes(struct stage *s, unsigned what, struct span content)
 	stage_file(s, what, memfd_of("file", content));
 }
 
+void
+stage_folder(struct stage *s, unsigned what, const char *path)
+{
+	struct ipc_file m = {.what = (uint8_t)what, .name = span_str(path)};
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(chan_send_file(&s->supervisor, &m, fd), SP_OK);
+	close_fd(&fd);
+}
+
+/* give_link - one end of a socket to a room, for its talk with `who`; closed here. */
+static void
+give_link(struct stage *s, enum room who, int fd)
+{
+	struct ipc_link m = {.room = (uint8_t)who};
+
+	assert_int_equal(chan_send_link(&s->supervisor, &m, fd), SP_OK);
+	close_fd(&fd);
+}
+
 struct chan
 stage_link(struct stage *s, enum room who)
 {
-	struct ipc_link m = {.room = (uint8_t)who};
 	struct chan ours;
 	int pair[2];
 
 	assert_int_equal(sock_pair(pair), SP_OK);
 	chan_init(&ours, pair[0], who, s->room);
-	assert_int_equal(chan_send_link(&s->supervisor, &m, pair[1]), SP_OK);
-	close_fd(&pair[1]);
+	give_link(s, who, pair[1]);
 	return ours;
+}
+
+void
+stage_pair(struct stage *a, struct stage *b)
+{
+	int pair[2];
+
+	assert_int_equal(sock_pair(pair), SP_OK);
+	give_link(a, b->room, pair[0]);
+	give_link(b, a->room, pair[1]);
 }
 
 struct chan

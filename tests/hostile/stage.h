@@ -28,8 +28,12 @@ void stage_start(struct stage *s, enum room room, const char *binary);
 /* stage_file - FILE with a descriptor that is closed here. */
 void stage_file(struct stage *s, unsigned what, int fd);
 void stage_bytes(struct stage *s, unsigned what, struct span content);
+/* stage_folder - FILE with a folder and its absolute path. */
+void stage_folder(struct stage *s, unsigned what, const char *path);
 /* stage_link - LINK: our end plays room `who`. */
 struct chan stage_link(struct stage *s, enum room who);
+/* stage_pair - LINK both: two real rooms on one socket. */
+void stage_pair(struct stage *a, struct stage *b);
 /* stage_worker - WORKER_NEW: our end plays that worker. */
 struct chan stage_worker(struct stage *s, uint64_t serial, enum room who);
 void stage_gone(struct stage *s, uint64_t serial);
