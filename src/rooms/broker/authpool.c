@@ -181,9 +181,12 @@ helper_message(struct broker *b, struct worker *helper, struct chan_msg *m)
 		worker_violation(b, helper, m->id, err);
 		return;
 	}
-	if (m->id == IPC_PASSWORD_RESULT)
+	if (m->id == IPC_PASSWORD_RESULT) {
 		auth_result(b, helper, &result);
-	else if ((op = take_from(b, helper)) != NULL)
+		return;
+	}
+	scrub_note(b, helper, &scrubbed);
+	if ((op = take_from(b, helper)) != NULL)
 		op->next(b, op, &a);
 }
 

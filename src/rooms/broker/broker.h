@@ -67,6 +67,7 @@ struct worker {
 	struct access access;  /* cache, see worker_access */
 	struct upload *upload; /* the one that is open, or NULL */
 	struct op *op;	       /* helper: the operation it works for */
+	int64_t scrubs;	       /* scrubber: the version it reads */
 	struct worker *hash_next, *prev, *next;
 };
 
@@ -238,9 +239,12 @@ int handle_token_refresh(struct broker *b, struct worker *w, struct span body);
 int handle_token_revoke(struct broker *b, struct worker *w, struct span body);
 int handle_self(struct broker *b, struct worker *w, struct span body);
 int handle_org_get(struct broker *b, struct worker *w, struct span body);
-/* session_alive - may this worker's principal still act?  SP_OK, SP_ESESSION; brings the actor up
- * to date. */
-int session_alive(struct broker *b, struct worker *w) MUST_USE;
+/* session_alive - may this worker's principal still act?  Brings the actor up to date.
+ *   finish   only to finish what was begun: then it may have run out, but not been revoked
+ *   errors   SP_ESESSION
+ * session_is_needed - has a worker of this session an upload open?  Then it is not removed yet. */
+int session_alive(struct broker *b, struct worker *w, bool finish) MUST_USE;
+bool session_is_needed(const struct broker *b, int64_t session);
 #define TOKEN_TEXT 48u /* "spa_" and 43 characters, NUL */
 /* token_make - a fresh token of 32 random bytes: its text and the hash that is stored. */
 int token_make(const char *prefix, char text[TOKEN_TEXT], uint8_t hash[32]) MUST_USE;

@@ -155,6 +155,7 @@ commit(struct broker *b)
 	if (err != SP_OK) {
 		log_error("commit: %s", sp_strerror(err));
 		broker_policy_changed(b); /* caches may have seen what is gone */
+		b->ids_end = b->next_id;  /* and the numbers that were set aside are not */
 	} else
 		b->count.commits++;
 	return err;

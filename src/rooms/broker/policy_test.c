@@ -218,8 +218,7 @@ test_names(void **state)
 	    {"...", "..."},
 	};
 	static const char *const bad[] = {"", ".", "..", "a/b", "a\nb", "\x7f", "\xc2\x85", "\xff",
-	    "\xed\xa0\x80",
-	    "a\xe2\x80\xaez"};
+	    "\xed\xa0\x80", "a\xe2\x80\xaez"};
 	char buf[256], longest[1024];
 	struct span out;
 

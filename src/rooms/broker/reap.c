@@ -233,19 +233,30 @@ sweep(void *arg, int fd, unsigned events)
 
 /* ---- the ticks ---- */
 
+/* one by one: a session is kept while an upload that began under it is not finished */
+static int
+expire_sessions(struct broker *b, int64_t now_us)
+{
+	int64_t idle_us = now_us - b->start.conf.session_idle * 1000000, last = 0;
+	int err;
+
+	while (
+	    (err = sql_get(b->db, SQL_SESSION_OVER, &last, SI(now_us), SI(idle_us), SI(last))) == 1)
+		if (!session_is_needed(b, last) &&
+		    (err = sql_run(b->db, SQL_SESSION_REMOVE, SI(last))) != SP_OK)
+			return err;
+	return err;
+}
+
 static void
 expire(struct broker *b)
 {
 	int64_t now_us = b->wall_us(), one;
-	int64_t idle_us = now_us - b->start.conf.session_idle * 1000000;
 	int64_t forgotten_us =
 	    now_us - (b->start.conf.lockout_failures + 1) * b->start.conf.lockout_time * 1000000;
-	int err = SP_OK;
+	int err = expire_sessions(b, now_us);
 
 	/* a look first: nothing expired must not cost a commit */
-	if (sql_get(b->db, SQL_SESSIONS_EXPIRED, &one, SI(now_us), SI(idle_us)) == 1 &&
-	    (err = sql_run(b->db, SQL_SESSIONS_EXPIRE_END, SI(now_us))) == SP_OK)
-		err = sql_run(b->db, SQL_SESSIONS_EXPIRE_IDLE, SI(idle_us));
 	if (err == SP_OK && sql_get(b->db, SQL_FAILURE_EXPIRED, &one, SI(forgotten_us)) == 1)
 		err = sql_run(b->db, SQL_FAILURE_EXPIRE, SI(forgotten_us));
 	if (err != SP_OK)

@@ -141,8 +141,8 @@ reconcile_end(struct broker *b, const struct ipc_intents_end *m)
 		return;
 	op_end(b, op);
 	b->is_reconciling = false;
-	/* all entries so far are accounted for */
-	if (m->size != 0 && m->size - 1 > b->max_entry)
+	/* at the start nothing is in flight: all entries so far are accounted for */
+	if (!b->is_serving && m->size != 0 && m->size - 1 > b->max_entry)
 		b->max_entry = m->size - 1;
 	if (!b->is_serving)
 		begin_serving(b);

@@ -99,6 +99,37 @@ test_vanished(void **state)
 	worker_free(w);
 }
 
+/* a transfer may take longer than a session lasts, but not outlive its revocation */
+static void
+test_long_upload(void **state)
+{
+	struct stage *s = *state;
+	struct tokens t;
+	struct worker_end *w = login(s, "alice", &t), *other = connect_worker(s, 0);
+	uint64_t up = begin_big(w, "/Home/alice/big", 100000);
+
+	now_us += 3 * 86400 * 1000000ll;
+	s->b->ticks = 29; /* the next tick is the one that removes sessions */
+	run_ms(s, 1200);
+	fill(w, 100000);
+	assert_int_equal(ASK(w, commit, .upload = up, .size = 100000), IPC_ENTRY);
+	REFUSES(w, SP_ESESSION, self, 0);
+	s->b->ticks = 29;
+	run_ms(s, 1200);
+	REFUSES(w, SP_ESESSION, commit, .upload = up, .size = 100000);
+	worker_free(w);
+
+	w = login(s, "alice", &t);
+	up = begin_big(w, "/Home/alice/two", 100000);
+	fill(w, 100000);
+	assert_int_equal(ASK(other, token_revoke, .token = TEXT(t.access)), IPC_DONE);
+	REFUSES(w, SP_ESESSION, commit, .upload = up, .size = 100000);
+	worker_free(w), worker_free(other);
+	w = login(s, "alice", NULL);
+	REFUSES(w, SP_ENOTFOUND, stat, .path = TEXT("/Home/alice/two"));
+	worker_free(w);
+}
+
 static void
 test_quota(void **state)
 {
@@ -217,6 +248,7 @@ main(void)
 	    RING(test_store),
 	    RING(test_lies),
 	    RING(test_vanished),
+	    RING(test_long_upload),
 	    RING(test_quota),
 	    RING(test_refused_release),
 	    RING(test_folders),

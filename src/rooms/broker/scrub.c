@@ -149,6 +149,7 @@ scrub_blob(struct broker *b, struct op *op, int64_t version, const char *path, o
 	if (err == SP_OK) {
 		w->is_busy = true;
 		w->op = op;
+		w->scrubs = version;
 		err = order_key(b, w, op, &j, version, path);
 	}
 	if (err == SP_OK)
@@ -160,4 +161,32 @@ scrub_blob(struct broker *b, struct op *op, int64_t version, const char *path, o
 		worker_end(b, w);
 	}
 	return err;
+}
+
+/* what does not authenticate is shown by fsck and told in the log; a hash that was not known is now
+ */
+void
+scrub_note(struct broker *b, struct worker *w, const struct ipc_scrubbed *m)
+{
+	int err = -(int)m->err;
+	struct actor nobody = {0};
+	struct version v;
+	struct record rec;
+
+	if (w->scrubs == 0)
+		return;
+	if (err == SP_OK && version_get(b->db, w->scrubs, &v) == 1 &&
+	    v.size == (int64_t)m->length &&
+	    sql_run(b->db, SQL_VERSION_SET_HASH, SI(w->scrubs), SB(span_of(m->sha256.b, 32)),
+		SI(m->crc32)) != SP_OK)
+		log_warning("the hash of version %lld was not kept", (long long)w->scrubs);
+	if (err != SP_EDAMAGED && err != SP_EBADTAG)
+		return;
+	record_init(&rec, EVENT_FILE_DAMAGED, &nobody, w->serial);
+	record_num(&rec, "version", w->scrubs);
+	record_num(&rec, "offset", (int64_t)m->offset);
+	ledger_note(b, &rec);
+	if (sql_run(b->db, SQL_VERSION_DAMAGED, SI(w->scrubs), SI(m->offset + 1)) != SP_OK)
+		log_warning(
+		    "version %lld is damaged, and could not be marked so", (long long)w->scrubs);
 }

@@ -15,6 +15,8 @@ void helper_message(struct broker *b, struct worker *helper, struct chan_msg *m)
  * SP_ENOTFOUND: the blob file is missing; op is still the caller's */
 int scrub_blob(
     struct broker *b, struct op *op, int64_t version, const char *path, op_fn next) MUST_USE;
+/* scrub_note - what a scrubber found, into log and database. */
+void scrub_note(struct broker *b, struct worker *scrubber, const struct ipc_scrubbed *m);
 /* scrub_idle - is a scrubber idle? */
 bool scrub_idle(const struct broker *b);
 #endif

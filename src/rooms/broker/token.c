@@ -67,41 +67,61 @@ touch(struct broker *b, int64_t session, int64_t used_us)
 	return sql_run(b->db, SQL_SESSION_TOUCH, SI(session), SI(now_us));
 }
 
-int
-session_alive(struct broker *b, struct worker *w)
+/* the row must be there (it goes when the session is revoked), and not have run out */
+static int
+check_session(struct broker *b, int64_t session, bool finish)
 {
-	struct account account;
-	int64_t used_us, end_us, now_us = b->wall_us();
+	int64_t used_us, end_us;
 	int err;
-
-	if (!w->is_authed || now_us >= w->token_end_us)
-		return SP_ESESSION;
-	if (w->actor.session != 0) {
-		{
-			DEFER(sql_end)
-			struct sql q = sql_query(b->db, SQL_SESSION_BY_ID, SI(w->actor.session));
-
-			if ((err = sql_step(&q)) != 1)
-				return err < 0 ? err : SP_ESESSION;
-			(void)sql_i64(&q), (void)sql_i64(&q), (void)sql_i64(&q);
-			used_us = sql_i64(&q), (void)sql_i64(&q), end_us = sql_i64(&q);
-		}
-		if (is_over(b, used_us, end_us))
-			return SP_ESESSION;
-		if ((err = touch(b, w->actor.session, used_us)) != SP_OK)
-			return err;
-	} else {
-		DEFER(sql_end) struct sql q = sql_query(b->db, SQL_TOKEN_BY_ID, SI(w->actor.token));
+	{
+		DEFER(sql_end) struct sql q = sql_query(b->db, SQL_SESSION_BY_ID, SI(session));
 
 		if ((err = sql_step(&q)) != 1)
 			return err < 0 ? err : SP_ESESSION;
+		(void)sql_i64(&q), (void)sql_i64(&q), (void)sql_i64(&q);
+		used_us = sql_i64(&q), (void)sql_i64(&q), end_us = sql_i64(&q);
 	}
+	if (finish)
+		return SP_OK;
+	return is_over(b, used_us, end_us) ? SP_ESESSION : touch(b, session, used_us);
+}
+
+static int
+check_api_token(struct broker *b, int64_t token)
+{
+	DEFER(sql_end) struct sql q = sql_query(b->db, SQL_TOKEN_BY_ID, SI(token));
+	int err = sql_step(&q);
+
+	return err == 1 ? SP_OK : err < 0 ? err : SP_ESESSION;
+}
+
+int
+session_alive(struct broker *b, struct worker *w, bool finish)
+{
+	struct account account;
+	int err;
+
+	if (!w->is_authed || (!finish && b->wall_us() >= w->token_end_us))
+		return SP_ESESSION;
+	err = w->actor.session != 0 ? check_session(b, w->actor.session, finish)
+				    : check_api_token(b, w->actor.token);
+	if (err != SP_OK)
+		return err;
 	if ((err = account_by_id(b->db, w->actor.user, &account)) != 1)
 		return err < 0 ? err : SP_ESESSION;
 	if (account_refusal(&account, w->listener) != NULL)
 		return SP_ESESSION;
 	account_actor(&account, &w->actor);
 	return SP_OK;
+}
+
+bool
+session_is_needed(const struct broker *b, int64_t session)
+{
+	for (const struct worker *w = b->all; w != NULL; w = w->next)
+		if (w->upload != NULL && w->actor.session == session)
+			return true;
+	return false;
 }
 
 /* ---- LOGIN_TOKEN ---- */

@@ -9,27 +9,31 @@
 
 typedef int (*handler)(struct broker *b, struct worker *w, struct span body);
 
+/* FIRST: needs no principal.  BEGIN: needs a session that lives.  FINISH: ends what was begun under
+ * one; a transfer may take longer than a session lasts, but not outlive its revocation. */
+enum when { FIRST, BEGIN, FINISH };
+
 static const struct {
 	uint16_t id;
-	bool is_first; /* before or without a principal */
+	enum when when;
 	handler fn;
 } handlers[] = {
-    {IPC_LOGIN_PASSWORD, true, handle_login_password},
-    {IPC_LOGIN_TOKEN, true, handle_login_token},
-    {IPC_TOKEN_REFRESH, true, handle_token_refresh},
-    {IPC_TOKEN_REVOKE, true, handle_token_revoke},
-    {IPC_ORG_GET, true, handle_org_get},
-    {IPC_REPORT, true, handle_report},
-    {IPC_SELF, false, handle_self},
-    {IPC_STAT, false, handle_stat},
-    {IPC_LIST, false, handle_list},
-    {IPC_FOLDER_MAKE, false, handle_folder_make},
-    {IPC_REMOVE, false, handle_remove},
-    {IPC_OPEN, false, handle_open},
-    {IPC_DAMAGED, false, handle_damaged},
-    {IPC_PUT, false, handle_put},
-    {IPC_COMMIT, false, handle_commit},
-    {IPC_ABORT, false, handle_abort},
+    {IPC_LOGIN_PASSWORD, FIRST, handle_login_password},
+    {IPC_LOGIN_TOKEN, FIRST, handle_login_token},
+    {IPC_TOKEN_REFRESH, FIRST, handle_token_refresh},
+    {IPC_TOKEN_REVOKE, FIRST, handle_token_revoke},
+    {IPC_ORG_GET, FIRST, handle_org_get},
+    {IPC_REPORT, FIRST, handle_report},
+    {IPC_SELF, BEGIN, handle_self},
+    {IPC_STAT, BEGIN, handle_stat},
+    {IPC_LIST, BEGIN, handle_list},
+    {IPC_FOLDER_MAKE, BEGIN, handle_folder_make},
+    {IPC_REMOVE, BEGIN, handle_remove},
+    {IPC_OPEN, BEGIN, handle_open},
+    {IPC_DAMAGED, FINISH, handle_damaged},
+    {IPC_PUT, BEGIN, handle_put},
+    {IPC_COMMIT, FINISH, handle_commit},
+    {IPC_ABORT, FINISH, handle_abort},
 };
 
 static void on_worker(void *arg, int fd, unsigned events);
@@ -281,8 +285,8 @@ dispatch(struct broker *b, struct worker *w, uint16_t id, struct span body)
 			continue;
 		if (b->is_stopping)
 			return SP_EUNAVAIL;
-		if (!handlers[i].is_first)
-			err = session_alive(b, w);
+		if (handlers[i].when != FIRST)
+			err = session_alive(b, w, handlers[i].when == FINISH);
 		return err == SP_OK ? handlers[i].fn(b, w, body) : err;
 	}
 	return SP_EUNKNOWNMSG;
