@@ -51,13 +51,17 @@ cmd_password(struct cli *c)
 {
 	char *secret = secret_new(SECRET_MAX), prompt[128];
 	struct text t = text_of(prompt, sizeof(prompt));
+	struct call probe = {.buf = NULL};
 	size_t len = 0;
 	int rc;
 
 	if (secret == NULL)
 		return cli_fail(SP_ENOMEM, "%s", sp_strerror(SP_ENOMEM));
 	text_fmt(&t, "New password of %.64s: ", cli_opt(c, "NAME"));
-	rc = cli_secret(c, "--password-stdin", prompt, /* twice= */ true, secret, &len);
+	rc = call_open(c, &probe); /* nobody types a password for a server that is not there */
+	call_close(&probe);
+	if (rc == SP_OK)
+		rc = cli_secret(c, "--password-stdin", prompt, /* twice= */ true, secret, &len);
 	if (rc == SP_OK)
 		rc = cli_call_secret(c, span_of(secret, len));
 	secret_free(secret, SECRET_MAX);

@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -128,24 +131,66 @@ read_line(int fd, char *buf, size_t cap, size_t *ret_len)
 	return SP_OK;
 }
 
+/* signals_hold - keep the signals of the terminal waiting; *ret_fd tells when there is one. */
+static int
+signals_hold(sigset_t *ret_old, int *ret_fd)
+{
+	static const int held[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP};
+	sigset_t set;
+
+	(void)sigemptyset(&set); /* cannot fail */
+	for (size_t i = 0; i < ARRAY_LEN(held); i++)
+		(void)sigaddset(&set, held[i]); /* cannot fail */
+	if (sigprocmask(SIG_BLOCK, &set, ret_old) != 0)
+		return SP_ESYS;
+	*ret_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (*ret_fd >= 0)
+		return SP_OK;
+	(void)sigprocmask(SIG_SETMASK, ret_old, NULL); /* as it was */
+	return SP_ESYS;
+}
+
+/* wait_line - until the terminal has a line; SP_ECLOSED when a signal came first. */
+static int
+wait_line(int tty, int signals)
+{
+	struct pollfd fds[2] = {{.fd = tty, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+
+	while (poll(fds, 2, -1) < 0)
+		if (errno != EINTR)
+			return SP_EIO;
+	return fds[1].revents != 0 ? SP_ECLOSED : SP_OK;
+}
+
 int
 op_secret_prompt(const char *prompt, char *buf, size_t cap, size_t *ret_len)
 {
 	DEFER(close_fd) int tty = file_open_at(AT_FDCWD, "/dev/tty", O_RDWR | O_NOCTTY, 0);
+	DEFER(close_fd) int signals = -1;
 	struct termios old, quiet;
+	sigset_t mask;
 	int rc;
 
 	if (tty < 0 || tcgetattr(tty, &old) != 0)
 		return SP_ENOTFOUND;
+	/* a signal must not leave the terminal without echo: it is held back, and acts when all is
+	 * as it was */
+	rc = signals_hold(&mask, &signals);
+	if (rc != SP_OK)
+		return rc;
 	quiet = old;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
 	quiet.c_lflag |= ECHONL;
 	if (tcsetattr(tty, TCSAFLUSH, &quiet) != 0)
-		return SP_ENOTFOUND;
-	rc = sock_write_all(tty, prompt, strlen(prompt));
+		rc = SP_ENOTFOUND;
+	if (rc == SP_OK)
+		rc = sock_write_all(tty, prompt, strlen(prompt));
+	if (rc == SP_OK)
+		rc = wait_line(tty, signals);
 	if (rc == SP_OK)
 		rc = read_line(tty, buf, cap, ret_len);
 	(void)tcsetattr(tty, TCSAFLUSH, &old); /* nothing to do about a terminal that is gone */
+	(void)sigprocmask(SIG_SETMASK, &mask, NULL); /* here the signal acts */
 	return rc;
 }
 

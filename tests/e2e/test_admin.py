@@ -425,6 +425,80 @@ def test_backup_refuses_what_is_there(server):
     shutil.rmtree(taken)
 
 
+# ---- a terminal ----
+
+def at_terminal(server, *args):
+    """A command with a terminal of its own: its process, and our end of the terminal."""
+    import fcntl
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+
+    def take_terminal():
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    job = subprocess.Popen(server.identity.command([binary(), "-C", server.dir, *args]), stdin=theirs, stdout=theirs,
+                           stderr=theirs, preexec_fn=take_terminal, cwd="/")
+    return job, ours, theirs
+
+
+def read_until(fd, text, seconds=10):
+    import select
+
+    out, deadline = b"", time.monotonic() + seconds
+    while text not in out and time.monotonic() < deadline:
+        if select.select([fd], [], [], 0.1)[0]:
+            out += os.read(fd, 4096)
+    assert text in out, out
+    return out
+
+
+def echoes(fd):
+    import termios
+
+    return bool(termios.tcgetattr(fd)[3] & termios.ECHO)
+
+
+def test_passwords_are_asked_for_without_echo(server):
+    job, ours, theirs = at_terminal(server, "user", "add", "petra")
+    out = read_until(ours, b"petra: ")
+    wait_for(lambda: not echoes(theirs))
+    os.write(ours, PASSWORD.encode() + b"\n")
+    out += read_until(ours, b"again: ")
+    os.write(ours, PASSWORD.encode() + b"\n")
+    assert job.wait(20) == 0
+    out += read_until(ours, b"id")
+    assert PASSWORD.encode() not in out and echoes(theirs)
+    server.login("petra").close()
+    for fd in (ours, theirs):
+        os.close(fd)
+
+
+def test_two_passwords_that_differ(server):
+    job, ours, theirs = at_terminal(server, "user", "add", "quirin")
+    read_until(ours, b"quirin: ")
+    os.write(ours, PASSWORD.encode() + b"\n")
+    read_until(ours, b"again: ")
+    os.write(ours, b"something else entirely\n")
+    assert job.wait(20) == 64
+    assert server.run("user", "show", "quirin", check=False).code == 67
+    for fd in (ours, theirs):
+        os.close(fd)
+
+
+def test_an_interrupted_prompt_leaves_the_echo_on(server):
+    job, ours, theirs = at_terminal(server, "user", "passwd", "alice")
+    read_until(ours, b"alice: ")
+    wait_for(lambda: not echoes(theirs))
+    os.write(ours, b"half a pass\x03")
+    assert job.wait(20) != 0
+    assert echoes(theirs)
+    for fd in (ours, theirs):
+        os.close(fd)
+
+
 def test_completion_is_bash(server):
     script = server.run("completion").out
     done = subprocess.run(["bash", "-c", script + '\nCOMP_WORDS=(sallyport acl ""); COMP_CWORD=2; _sallyport; echo "${COMPREPLY[@]}"'],
