@@ -80,6 +80,8 @@ def decode(packet):
         values[field] = packet[at : at + size]
         at += size
     assert at == len(packet), name
+    if "name" in values:
+        values["name_"] = values.pop("name")
     return SimpleNamespace(name=name, **values)
 
 
