@@ -52,12 +52,13 @@ on_violation(struct seat *by, const struct chan_msg *m)
 	violation_text(text, sizeof(text), by->room, v.message, v.err);
 	w = v.serial != 0 ? worker_by_serial(by->sup, v.serial) : NULL;
 	log_error("violation by %llu, %s", (unsigned long long)v.serial, text);
-	notice(
-	    by->sup, EVENT_WORKER_VIOLATION, v.serial, w != NULL ? w->pool->room : by->room, text);
 	if (w != NULL)
 		worker_kill(w);
 	else if (v.serial == 0)
 		end_liars(by, v.message, text);
+	/* after that: when the ledger is the liar, its successor writes it down */
+	notice(
+	    by->sup, EVENT_WORKER_VIOLATION, v.serial, w != NULL ? w->pool->room : by->room, text);
 	return SP_OK;
 }
 
