@@ -127,15 +127,15 @@ entry_fits(struct span entry, const struct filter *f)
 
 /* ---- printing ---- */
 
-/* A value for a terminal: control characters, spaces and bytes that are no UTF-8 as \xNN. */
+/* Text for a terminal: control characters, bytes that are no UTF-8 and `also` as \xNN. */
 static void
-print_safe(struct span s, bool spaces)
+print_safe(struct span s, uint32_t also)
 {
 	while (s.len != 0) {
 		uint32_t cp = 0;
 		size_t n = utf8_next(s, &cp);
 
-		if (n == 0 || cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp == ' ' && !spaces)) {
+		if (n == 0 || cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == also) {
 			(void)printf("\\x%02x", s.ptr[0]);
 			n = 1;
 		} else {
@@ -145,6 +145,7 @@ print_safe(struct span s, bool spaces)
 	}
 }
 
+/* Text with spaces in it stands between quotes, so that a line can be taken apart again. */
 static void
 print_value(struct span value)
 {
@@ -153,9 +154,14 @@ print_value(struct span value)
 
 	if (value.len != 0 && value.ptr[0] == '"' &&
 	    tlog_json_str(value, buf, sizeof(buf), &n) == SP_OK)
-		print_safe(span_of(buf, n), false);
-	else
-		print_safe(value, false);
+		value = span_of(buf, n);
+	if (value.len != 0 && span_find(value, ' ') == value.len) {
+		print_safe(value, '"');
+		return;
+	}
+	(void)putchar('"');
+	print_safe(value, '"');
+	(void)putchar('"');
 }
 
 static void
@@ -172,7 +178,7 @@ print_members(struct span object)
 			continue;
 		}
 		(void)putchar(' ');
-		print_safe(key, false);
+		print_safe(key, ' ');
 		(void)putchar('=');
 		print_value(value);
 	}
@@ -189,9 +195,9 @@ print_entry(const struct cli *c, uint64_t n, struct span entry)
 		tlog_json_text(entry, "t", t, sizeof(t));
 		tlog_json_text(entry, "event", event, sizeof(event));
 		(void)printf("%llu ", (unsigned long long)n);
-		print_safe(span_str(t), false);
+		print_safe(span_str(t), ' ');
 		(void)putchar(' ');
-		print_safe(span_str(event), false);
+		print_safe(span_str(event), ' ');
 		print_members(entry);
 	}
 	(void)putchar('\n');
