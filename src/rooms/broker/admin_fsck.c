@@ -214,80 +214,24 @@ struct wait {
 	unsigned tries;
 };
 
-static void
-content_answer(struct broker *b, struct op *base, const struct answer *a)
-{
-	struct admin_op *op = (struct admin_op *)base;
-
-	if (a->err == SP_OK)
-		admin_answer(b, op, op->result);
-	else
-		admin_refuse(b, op, a->err);
-}
-
-/* damage_recorded - kept with the version too, so that every later fsck tells it. */
-static void
-damage_recorded(struct broker *b, struct op *base, const struct answer *a)
-{
-	struct admin_op *op = (struct admin_op *)base;
-	int64_t version = json_integer_value(json_object_get(op->result, "version"));
-	int64_t offset = json_integer_value(json_object_get(op->result, "offset"));
-	int err = a->err;
-
-	if (err == SP_OK)
-		err = sql_run(b->db, SQL_VERSION_DAMAGED, SI(version), SI(offset + 1));
-	if (err == SP_OK)
-		op_commit(b, base, content_answer);
-	else
-		admin_refuse(b, op, err);
-}
-
-static int
-record_damage(struct broker *b, struct admin_op *op, int64_t version, int64_t offset)
-{
-	DEFER(mem_freep) struct version *v = mem_alloc(sizeof(*v));
-	DEFER(mem_freep) struct record *r = mem_alloc(sizeof(*r));
-	DEFER(mem_freep) char *path = mem_alloc(PATH_MAX_BYTES + 1);
-	int rc =
-	    v != NULL && r != NULL && path != NULL ? version_get(b->db, version, v) : SP_ENOMEM;
-
-	if (rc != 1)
-		return rc < 0 ? rc : SP_ENOTFOUND;
-	rc = version_path(b->db, v, path, PATH_MAX_BYTES + 1);
-	if (rc != SP_OK)
-		return rc;
-	record_init(r, EVENT_FILE_DAMAGED, &op->op.actor, 0);
-	r->path = span_str(path);
-	r->size = v->size;
-	record_num(r, "file", v->file);
-	record_num(r, "version", version);
-	record_num(r, "offset", offset);
-	return ledger_record(b, &op->op, r, damage_recorded);
-}
-
+/* scrubbed - what it found is in the log and with the version already (scrub_note). */
 static void
 scrubbed(struct broker *b, struct op *base, const struct answer *a)
 {
 	struct admin_op *op = (struct admin_op *)base;
-	const char *version = json_string_value(json_object_get(op->args, "version"));
-	uint64_t id = 0;
-	int rc = a->err != SP_OK ? a->err : a->scrubbed == NULL ? SP_EUNAVAIL : SP_OK;
+	json_t *result;
 
-	if (rc == SP_OK)
-		rc = parse_u64(span_str(version), INT64_MAX, &id);
-	if (rc == SP_OK) {
-		op->result = json_pack("{s:b, s:I, s:I}", "sound", a->scrubbed->err == 0, "offset",
-		    (json_int_t)a->scrubbed->offset, "version", (json_int_t)id);
-		rc = op->result != NULL ? SP_OK : SP_ENOMEM;
-	}
-	if (rc == SP_OK && a->scrubbed->err == 0) {
-		admin_answer(b, op, op->result);
+	if (a->err != SP_OK || a->scrubbed == NULL) {
+		admin_refuse(b, op, a->err != SP_OK ? a->err : SP_EUNAVAIL);
 		return;
 	}
-	if (rc == SP_OK)
-		rc = record_damage(b, op, (int64_t)id, (int64_t)a->scrubbed->offset);
-	if (rc != SP_OK)
-		admin_refuse(b, op, rc);
+	result = json_pack("{s:b, s:I}", "sound", a->scrubbed->err == 0, "offset",
+	    (json_int_t)a->scrubbed->offset);
+	if (result != NULL)
+		admin_answer(b, op, result);
+	else
+		admin_refuse(b, op, SP_ENOMEM);
+	json_decref(result);
 }
 
 /* scrub - now, or when a scrubber is idle; the operation is answered in the end. */
