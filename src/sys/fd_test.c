@@ -231,7 +231,7 @@ static void
 test_spawn(void **state)
 {
 	int binary = spawn_binary("/bin/ls"), pipes[2], none = spawn_binary(in_folder("none"));
-	struct spawn s = {.binary = binary, .room = "x", .fd3 = -1, .log = -1, .log_level = "info"};
+	struct spawn s = {.binary = binary, .room = "x", .fd3 = -1, .log = -1};
 	struct spawn_end end;
 	int pid;
 
@@ -258,7 +258,7 @@ static void
 test_spawn_failure_is_seen(void **state)
 {
 	DEFER(close_fd) int text = -1, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	struct spawn s = {.room = "x", .fd3 = 0, .log = null, .log_level = "info"};
+	struct spawn s = {.room = "x", .fd3 = 0, .log = null};
 	struct spawn_end end;
 
 	(void)state;

@@ -53,9 +53,8 @@ env_add(struct environment *e, const char *key, const char *value)
 }
 
 static void
-env_build(struct environment *e, const char *log_level)
+env_build(struct environment *e)
 {
-	env_add(e, "SALLYPORT_LOG", log_level);
 	for (size_t i = 0; i < ARRAY_LEN(inherited); i++) {
 		const char *v = getenv(inherited[i]);
 
@@ -120,7 +119,7 @@ spawn_room(const struct spawn *s)
 	struct environment e = {0};
 	pid_t parent = getpid(), pid;
 
-	env_build(&e, s->log_level);
+	env_build(&e);
 	pid = fork();
 	if (pid == -1)
 		return sys_fail("fork");

@@ -21,7 +21,6 @@ struct spawn {
 	int fd3;	  /* becomes its descriptor 3; stays the caller's */
 	int log;	  /* becomes its descriptor 2; -1: ours; stays the caller's */
 	uint32_t uid;	  /* runs as this uid and gid without any capability; 0: as the caller */
-	const char *log_level; /* SALLYPORT_LOG of its environment: a word of LogLevel */
 };
 
 /* spawn_binary - open an executable file for later starts (O_PATH), so that it is the same file
@@ -31,8 +30,8 @@ int spawn_binary(const char *path) MUST_USE;
 
 /* spawn_room - start s: descriptors 0 and 1 are /dev/null, 2 is s->log or ours, 3 is s->fd3,
  * nothing else; a session of its own, so that a terminal's signals do not reach it; killed when the
- * caller ends; no_new_privs; an empty environment but for SALLYPORT_LOG and, when the caller has
- * them, JOURNAL_STREAM, ASAN_OPTIONS, UBSAN_OPTIONS and SALLYPORT_LANDLOCK_ABI. returns  the
+ * caller ends; no_new_privs; an empty environment but for, when the caller has them,
+ * JOURNAL_STREAM, ASAN_OPTIONS, UBSAN_OPTIONS and SALLYPORT_LANDLOCK_ABI. returns  the
  * process number */
 int spawn_room(const struct spawn *s) MUST_USE;
 

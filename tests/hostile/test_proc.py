@@ -116,7 +116,7 @@ def test_memory_is_never_writable_and_executable(server):
 
 
 def test_environment(server):
-    allowed = {"SALLYPORT_LOG", "JOURNAL_STREAM", "ASAN_OPTIONS", "UBSAN_OPTIONS", "SALLYPORT_LANDLOCK_ABI"}
+    allowed = {"JOURNAL_STREAM", "ASAN_OPTIONS", "UBSAN_OPTIONS", "SALLYPORT_LANDLOCK_ABI"}
     for name, path in rooms(server) if ROOT else []:
         names = {v.split(b"=")[0].decode() for v in (path / "environ").read_bytes().split(b"\0") if v}
         assert names <= allowed, f"{name}: {names}"

@@ -34,14 +34,6 @@ seat_is_one(enum room room)
 	return room_table[room].kind == ROOM_KIND_ONE;
 }
 
-static const char *
-log_word(const struct sup *s)
-{
-	static const char *const words[] = {"error", "warning", "info", "debug"};
-
-	return words[s->inst.conf.log_level];
-}
-
 /* ---- files ---- */
 
 static int
@@ -246,8 +238,7 @@ seat_process(struct seat *seat)
 	struct spawn sp = {.binary = s->binaries[seat->room],
 	    .room = room_table[seat->room].name,
 	    .uid = s->as_root ? (uint32_t)s->inst.conf.uid_base + (uint32_t)seat->room : 0,
-	    .log = s->log[1],
-	    .log_level = log_word(s)};
+	    .log = s->log[1]};
 	int v[2], err = sock_pair(v);
 
 	if (err != SP_OK)

@@ -161,14 +161,12 @@ worker_new(struct pool *p)
 static int
 worker_process(struct worker *w)
 {
-	static const char *const words[] = {"error", "warning", "info", "debug"};
 	struct pool *p = w->pool;
 	struct sup *s = p->sup;
 	struct spawn sp = {.binary = s->binaries[p->room],
 	    .room = room_table[p->room].name,
 	    .uid = s->as_root ? (uint32_t)s->inst.conf.uid_base + p->uid_offset + w->slot : 0,
-	    .log = s->log[1],
-	    .log_level = words[s->inst.conf.log_level]};
+	    .log = s->log[1]};
 	int v[2], err = sock_pair(v);
 
 	if (err != SP_OK)
