@@ -145,6 +145,7 @@ set_up(struct db *db)
 	    "PRAGMA temp_store = MEMORY",
 	    "PRAGMA cache_size = -16384",
 	    "PRAGMA journal_size_limit = 67108864",
+	    "PRAGMA wal_autocheckpoint = 4000",
 	};
 	int err = SP_OK;
 
