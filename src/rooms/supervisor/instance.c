@@ -45,8 +45,10 @@ root_key_path(const struct instance *in, char *ret, size_t cap)
 	if (strncmp(key, "credential:", 11) != 0)
 		return strcmp(key, "passphrase") == 0 ? SP_ENOTFOUND : SP_ECONFIG;
 	dir = server_credentials_dir();
-	if (dir == NULL || strchr(key + 11, '/') != NULL)
+	if (strchr(key + 11, '/') != NULL)
 		return SP_ECONFIG;
+	if (dir == NULL)
+		return SP_EUNAVAIL;
 	text_fmt(&t, "%s/%s", dir, key + 11);
 	return t.bad ? SP_ERANGE : SP_OK;
 }
@@ -199,10 +201,14 @@ check_keys(const struct instance *in)
 
 	if (err == SP_OK)
 		check_key(path, "the root key");
+	else if (err == SP_EUNAVAIL)
+		sp_die(EXIT_CONFIG,
+		    "%s/sallyport.conf: RootKey: %s: systemd has given this process no credentials",
+		    in->dir, in->conf.root_key);
 	else if (err != SP_ENOTFOUND)
 		sp_die(EXIT_CONFIG,
-		    "%s/sallyport.conf: RootKey: %s is none of file:PATH, credential:NAME (with "
-		    "systemd's credentials) and passphrase",
+		    "%s/sallyport.conf: RootKey: %s is none of file:PATH, credential:NAME and "
+		    "passphrase",
 		    in->dir, in->conf.root_key);
 	if (path_in(in, "keys/ledger.key", path, sizeof(path)) == SP_OK)
 		check_key(path, "the audit log's key");

@@ -1,6 +1,7 @@
 /* messages.c - what rooms and workers say to the supervisor. */
 #include <stdio.h>
 
+#include "base/text.h"
 #include "rooms/supervisor/supervisor.h"
 #include "sys/log.h"
 #include "sys/spawn.h"
@@ -92,6 +93,16 @@ on_kill(struct seat *by, const struct chan_msg *m)
 	return SP_OK;
 }
 
+static void
+on_unlocked(struct seat *vault, uint16_t err)
+{
+	struct text t = text_of(vault->note, sizeof(vault->note));
+
+	text_str(&t, err == 0 ? "open" : "locked: waits for the passphrase");
+	seat_report(vault);
+	unlock_result(vault->sup, err);
+}
+
 static int
 on_seat(struct seat *seat, const struct chan_msg *m)
 {
@@ -115,8 +126,10 @@ on_seat(struct seat *seat, const struct chan_msg *m)
 		return on_kill(seat, m);
 	case IPC_UNLOCK_RESULT:
 		err = ipc_get_unlock_result(m->body, &result);
+		if (err == SP_OK && seat->room != ROOM_VAULT)
+			err = SP_EDENIEDMSG;
 		if (err == SP_OK)
-			unlock_result(seat->sup, result.err);
+			on_unlocked(seat, result.err);
 		return err;
 	default:
 		return SP_EDENIEDMSG;
