@@ -228,7 +228,16 @@ test_seal(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_locked, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_store_and_read, setup_open, teardown),
+	    cmocka_unit_test_setup_teardown(test_orders_increase, setup_open, teardown),
+	    cmocka_unit_test_setup_teardown(test_entries_increase, setup_open, teardown),
+	    cmocka_unit_test_setup_teardown(test_release_to_whom, setup_open, teardown),
+	    cmocka_unit_test_setup_teardown(test_release_of_what, setup_open, teardown),
+	    cmocka_unit_test_setup_teardown(test_release_of_org_key, setup_open, teardown),
+	    cmocka_unit_test_setup_teardown(test_seal, setup_open, teardown),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

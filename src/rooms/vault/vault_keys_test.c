@@ -207,6 +207,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_rotate, setup_open, teardown),
+	    cmocka_unit_test_setup_teardown(test_org_keys, setup_open, teardown),
+	    cmocka_unit_test_setup_teardown(test_state_is_kept, setup_open, teardown),
+	    cmocka_unit_test_setup_teardown(test_torn_slot, setup_open, teardown),
+	    cmocka_unit_test_setup_teardown(test_bad_state, setup_open, teardown),
 	    cmocka_unit_test(test_recovery),
 	};
 
