@@ -37,18 +37,21 @@ void
 backup_end(struct broker *b, const struct admin_conn *conn)
 {
 	struct backup *k = b->backup;
+	struct admin_op *waiting = NULL;
 
 	if (k == NULL || (conn != NULL && k->conn != conn))
 		return;
 	b->backup = NULL;
 	b->hold_shredding = false;
-	if (k->timer != 0)
+	if (k->timer != 0) {
 		loop_timer_cancel(b->loop, k->timer);
+		waiting = k->op; /* else it waits behind a commit, and copy_pages ends it */
+	}
 	if (k->copy != NULL && db_copy_end(k->copy) != SP_OK)
 		log_warning("backup: the snapshot was not completed");
 	drop_snapshot(b);
-	if (k->op != NULL)
-		admin_refuse(b, k->op, SP_ECLOSED);
+	if (waiting != NULL)
+		admin_refuse(b, waiting, SP_ECLOSED);
 	mem_free(k);
 }
 
@@ -73,19 +76,34 @@ head_known(struct broker *b, struct op *base, const struct answer *a)
 	json_decref(result);
 }
 
+static void copy_pages(struct broker *b, struct op *base, const struct answer *a);
+
+/* copy_soon - after a pause, and then behind a commit: SQLite copies nothing while we have a
+ * transaction open. */
 static void
-copy_some(void *arg, int fd, unsigned events)
+copy_soon(void *arg, int fd, unsigned events)
 {
 	struct broker *b = arg;
-	struct backup *k = b->backup;
-	struct admin_op *op = k->op;
-	int rc;
 
 	(void)fd;
 	(void)events;
-	k->timer = 0;
-	rc = db_copy_step(k->copy, COPY_PAGES);
-	if (rc == 1 && (k->timer = loop_timer(b->loop, COPY_PAUSE_MS, copy_some, b)) != 0)
+	b->backup->timer = 0;
+	op_commit(b, &b->backup->op->op, copy_pages);
+}
+
+static void
+copy_pages(struct broker *b, struct op *base, const struct answer *a)
+{
+	struct admin_op *op = (struct admin_op *)base;
+	struct backup *k = b->backup;
+	int rc;
+
+	if (k == NULL || k->op != op) { /* the caller has gone meanwhile */
+		admin_refuse(b, op, SP_ECLOSED);
+		return;
+	}
+	rc = a->err != SP_OK || db_is_open(b->db) ? 1 : db_copy_step(k->copy, COPY_PAGES);
+	if (rc == 1 && (k->timer = loop_timer(b->loop, COPY_PAUSE_MS, copy_soon, b)) != 0)
 		return;
 	if (rc == 0) {
 		struct db_copy *copy = TAKE_PTR(k->copy);
@@ -117,7 +135,7 @@ backup_recorded(struct broker *b, struct op *base, const struct answer *a)
 	}
 	if (err == SP_OK)
 		err = db_copy_begin(b->db, BACKUP_SNAPSHOT, &k->copy);
-	if (err == SP_OK && (k->timer = loop_timer(b->loop, COPY_PAUSE_MS, copy_some, b)) == 0)
+	if (err == SP_OK && (k->timer = loop_timer(b->loop, COPY_PAUSE_MS, copy_soon, b)) == 0)
 		err = SP_ENOMEM;
 	if (err == SP_OK) {
 		k->op = op;

@@ -12,6 +12,7 @@ struct db {
 	sqlite3 *handle;
 	sqlite3_stmt *stmt[SQL_COUNT];
 	bool open; /* a transaction */
+	int fault; /* the last error that SQLite may have rolled it back for */
 	char *dir;
 };
 
@@ -48,9 +49,8 @@ db_path(const struct db *db)
 	return db->dir;
 }
 
-/* one place that turns SQLite's codes into ours; logs what is no ordinary outcome */
-int
-db_err(struct db *db, int rc)
+static int
+translate(struct db *db, int rc)
 {
 	int sys = db->handle != NULL ? sqlite3_system_errno(db->handle) : 0;
 
@@ -75,6 +75,26 @@ db_err(struct db *db, int rc)
 	if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED)
 		return SP_ERUNNING;
 	return SP_EIO;
+}
+
+/* one place that turns SQLite's codes into ours; logs what is no ordinary outcome */
+int
+db_err(struct db *db, int rc)
+{
+	int err = translate(db, rc);
+
+	if (err != SP_OK && err != SP_EEXISTS)
+		db->fault = err;
+	return err;
+}
+
+/* After a full disk, an I/O error or without memory SQLite takes the whole transaction back by
+ * itself; what would be written then would be on its own, so nothing is until the group has been
+ * told. */
+static bool
+is_lost(const struct db *db)
+{
+	return db->open && sqlite3_get_autocommit(db->handle);
 }
 
 static int
@@ -224,6 +244,8 @@ db_begin(struct db *db)
 {
 	int err;
 
+	if (is_lost(db))
+		return db->fault;
 	if (db->open)
 		return SP_OK;
 	err = exec(db, "BEGIN IMMEDIATE");
@@ -238,7 +260,7 @@ db_commit(struct db *db)
 
 	if (!db->open)
 		return SP_OK;
-	err = exec(db, "COMMIT");
+	err = is_lost(db) ? db->fault : exec(db, "COMMIT");
 	if (err != SP_OK)
 		db_rollback(db);
 	db->open = false;

@@ -1,4 +1,5 @@
 /* ring_files_test.c - storing, reading, quotas, folders against the whole broker. */
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include "rooms/broker/ring_stage.h"
@@ -97,6 +98,41 @@ test_vanished(void **state)
 	assert_int_equal(ASK(w, abort, .upload = up), IPC_DONE);
 	REFUSES(w, SP_ENOTFOUND, abort, .upload = up);
 	worker_free(w);
+}
+
+static void
+pages(struct stage *s, int max)
+{
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "PRAGMA max_page_count = %d", max);
+	assert_int_equal(sqlite3_exec(db_handle(s->b->db), text, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* the database's disk is full: said so, nothing is visible, and the record of the intent is
+ * followed by its end */
+static void
+test_disk_full(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login(s, "alice", NULL), *other = login(s, "bob", NULL);
+	unsigned stored = 0;
+
+	pages(s, 160);
+	while (put_small(w, stored % 2 ? "/Home/alice/a" : "/Home/alice/b", 60000) == IPC_ENTRY)
+		assert_true(++stored < 50);
+	assert_err(failure(w), SP_EDISKFULL);
+	assert_int_equal(s->b->n_uploads, 0);
+	run_ms(s, 20);
+	assert_int_equal(count_events(s, EVENT_UPLOAD_ABORTED), 1);
+	assert_int_equal(
+	    count_events(s, EVENT_FILE_CREATED) + count_events(s, EVENT_FILE_REPLACED), stored + 1);
+	/* reading goes on */
+	assert_int_equal(ASK(w, open, .path = TEXT("/Home/alice/b")), IPC_FILE_INLINE);
+	pages(s, 100000);
+	assert_int_equal(put_small(other, "/Home/bob/a", 60000), IPC_ENTRY);
+	assert_int_equal(put_small(w, "/Home/alice/c", 60000), IPC_ENTRY);
+	worker_free(w), worker_free(other);
 }
 
 /* a transfer may take longer than a session lasts, but not outlive its revocation */
@@ -248,6 +284,7 @@ main(void)
 	    RING(test_store),
 	    RING(test_lies),
 	    RING(test_vanished),
+	    RING(test_disk_full),
 	    RING(test_long_upload),
 	    RING(test_quota),
 	    RING(test_refused_release),

@@ -198,6 +198,60 @@ test_copy(void **state)
 	(void)rmdir(dir);
 }
 
+/* The disk is full in the middle of a group: nothing of it stays, whatever SQLite did by itself,
+ * and later groups work. */
+static void
+test_full(void **state)
+{
+	char dir[] = "/tmp/sp-db-XXXXXX", path[64];
+	static uint8_t big[70000];
+	uint8_t id[16] = {0};
+	struct db *db = NULL;
+	int err = SP_OK;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(db_open(dir, true, &db), SP_OK);
+	assert_int_equal(db_init(db, 65536, SPAN_LIT("Acme"), 7), SP_OK);
+	assert_int_equal(
+	    sqlite3_exec(db_handle(db), "PRAGMA max_page_count = 200", NULL, NULL, NULL),
+	    SQLITE_OK);
+	assert_int_equal(db_meta_set(db, "first", 1), SP_OK);
+	for (int i = 1; i < 50 && err == SP_OK; i++) {
+		id[0] = (uint8_t)i;
+		assert_int_equal(db_mark(db), SP_OK);
+		err = sql_run(db, SQL_BLOB_ADD, SB(span_of(id, 16)), SI(1), SI(1),
+		    SB(span_of(big, 96)), SI(1), SI(0));
+		if (err == SP_OK)
+			err = sql_run(db, SQL_CONTENT_ADD, SB(span_of(id, 16)),
+			    SB(span_of(big, sizeof(big))));
+		if (err == SP_OK)
+			err = db_keep(db);
+	}
+	assert_int_equal(err, SP_EDISKFULL);
+	db_undo(db);
+	/* as after an automatic rollback */
+	if (!sqlite3_get_autocommit(db_handle(db)))
+		assert_int_equal(
+		    sqlite3_exec(db_handle(db), "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(db_meta_set(db, "second", 1), SP_EDISKFULL);
+	assert_int_equal(db_mark(db), SP_EDISKFULL);
+	assert_int_equal(db_commit(db), SP_EDISKFULL);
+	assert_false(db_is_open(db));
+	assert_int_equal(db_meta(db, "first"), 0);
+	assert_int_equal(
+	    sqlite3_exec(db_handle(db), "PRAGMA max_page_count = 100000", NULL, NULL, NULL),
+	    SQLITE_OK);
+	assert_int_equal(db_meta_set(db, "third", 1), SP_OK);
+	assert_int_equal(db_commit(db), SP_OK);
+	assert_int_equal(db_meta(db, "third"), 1);
+	assert_int_equal(db_meta(db, "second"), 0);
+	db_close(db);
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, DB_FILE);
+	(void)remove(path);
+	(void)rmdir(dir);
+}
+
 int
 main(void)
 {
@@ -207,6 +261,7 @@ main(void)
 	    cmocka_unit_test(test_names_once),
 	    cmocka_unit_test(test_newer_schema),
 	    cmocka_unit_test(test_copy),
+	    cmocka_unit_test(test_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
