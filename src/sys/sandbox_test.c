@@ -151,6 +151,9 @@ ATTEMPT(unshare, unshare(CLONE_NEWUSER))
 ATTEMPT(map_exec,
     mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1
 											      : 0)
+ATTEMPT(map_shared,
+    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1
+											      : 0)
 ATTEMPT(map_file_exec, mmap(NULL, 4096, PROT_EXEC, MAP_PRIVATE, 5, 0) == MAP_FAILED ? -1 : 0)
 ATTEMPT(
     protect_exec, mprotect((void *)((uintptr_t)&profiles & ~4095UL), 4096, PROT_READ | PROT_EXEC))
@@ -224,6 +227,7 @@ static const struct refusal {
     {"unshare", try_unshare, NOBODY, false},
     {"executable memory", try_map_exec, NOBODY, false},
     {"executable mapping of a file", try_map_file_exec, NOBODY, false},
+    {"shared memory that no limit counts", try_map_shared, BROKER, false},
     {"mprotect to executable", try_protect_exec, NOBODY, false},
     {"pkey_mprotect", try_pkey_exec, NOBODY, false},
     {"memfd_create", try_memfd, NOBODY, false},
