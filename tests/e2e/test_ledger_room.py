@@ -364,6 +364,29 @@ def test_a_log_that_contradicts_itself_is_not_started_and_not_touched(tmp_path, 
     assert before == {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
+def test_a_clock_that_was_set_back_while_nothing_ran_is_said(tmp_path):
+    """A log whose newest entry is of tomorrow, made by hand; it has no wal, as after a restore."""
+    ledger, folder = Ledger(tmp_path), tmp_path / "ledger"
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(time.time() + 86400))
+    raw = json.dumps({"n": 0, "t": stamp, "event": "log.created", "sev": "notice", "salt": "A" * 22}).encode()
+    leaf = hashlib.sha256(b"\0" + raw).digest()
+    for path, content in (("tile/entries/000.p/1", len(raw).to_bytes(2, "big") + raw), ("tile/0/000.p/1", leaf)):
+        (folder / path).parent.mkdir(parents=True)
+        (folder / path).write_bytes(content)
+    text = f"{NAME}\n1\n{base64.b64encode(leaf).decode()}\n"
+    signature = bytes.fromhex(ledger.key_line.split("+")[1]) + Ed25519PrivateKey.from_private_bytes(SEED).sign(text.encode())
+    (folder / "checkpoint").write_text(f"{text}\n\u2014 {NAME} {base64.b64encode(signature).decode()}\n")
+    ledger.start()
+    ledger.record(1)
+    ledger.broker.receive("RECORDED")
+    ledger.room.stop()
+    entries = ledger.verified()
+    assert [e["event"] for e in entries] == ["log.created", "clock.step", "log.recovered", "login"]
+    assert entries[1]["detail"]["expected"][:16] == stamp[:16] and entries[1]["detail"]["was"] < stamp
+    assert entries[2]["detail"]["wal"] == "missing"
+    assert entries[1]["t"] <= entries[2]["t"] <= entries[3]["t"] < stamp
+
+
 def test_a_full_disk_passes_no_release_on_and_loses_nothing(tmp_path):
     mount = tmp_path / "small"
     mount.mkdir()
