@@ -56,7 +56,7 @@ copy_database(struct backup *k)
 	(void)snprintf(from, sizeof(from), "db/%s", k->snapshot);
 	if (rc == SP_OK)
 		rc = op_copy_file(
-		    k->copy.from, from, k->copy.to, "db/sallyport.db", INT64_MAX, 0600);
+		    k->copy.from, from, k->copy.to, "db/sallyport.db", 0600, k->copy.stop);
 	return rc == SP_OK ? SP_OK : cli_fail(rc, "%s/%s: %s", k->c->dir, from, sp_strerror(rc));
 }
 
@@ -114,6 +114,9 @@ open_all(struct backup *k)
 	k->copy.from = file_open_at(AT_FDCWD, k->c->dir, O_RDONLY | O_DIRECTORY, 0);
 	if (k->copy.from < 0)
 		return cli_fail(k->copy.from, "%s: %s", k->c->dir, sp_strerror(k->copy.from));
+	rc = op_signals_hold(&k->copy.stop);
+	if (rc != SP_OK)
+		return cli_fail(rc, "%s", sp_strerror(rc));
 	k->copy.to = temp_folder(k->dest, k->temp, sizeof(k->temp));
 	k->copy.from_name = k->c->dir;
 	k->copy.to_name = k->temp;
@@ -143,6 +146,7 @@ cmd_backup(struct cli *c)
 	call_close(&k->call);
 	close_fd(&k->copy.from);
 	close_fd(&k->copy.to);
+	op_signals_release(k->copy.stop);
 	if (rc != SP_OK)
 		return rc;
 	if (c->json)

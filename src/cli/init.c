@@ -229,6 +229,7 @@ cmd_init(struct cli *c)
 {
 	DEFER(mem_freep) char *conf_text = mem_alloc(CONF_TEXT_MAX);
 	struct init in = {.c = c, .dirfd = -1, .passphrase = secret_new(PASSPHRASE_MAX)};
+	struct op_signals *signals = NULL;
 	int rc = conf_text == NULL || in.passphrase == NULL ? SP_ENOMEM : SP_OK;
 
 	if (rc != SP_OK)
@@ -243,12 +244,15 @@ cmd_init(struct cli *c)
 		rc = init_place(in.dir);
 	if (rc == SP_OK)
 		rc = init_passphrase(&in);
+	if (rc == SP_OK && (rc = op_signals_hold(&signals)) != SP_OK)
+		rc = cli_fail(rc, "%s", sp_strerror(rc));
 	if (rc == SP_OK) {
 		rc = build(&in, conf_text);
 		if (rc != SP_OK)
 			temp_drop(in.temp);
 	}
 	close_fd(&in.dirfd);
+	op_signals_release(signals);
 	if (rc == SP_OK) {
 		report(&in);
 		rc = cli_out_done();

@@ -36,6 +36,9 @@ open_all(struct restore *r)
 	r->copy.from = file_open_at(AT_FDCWD, r->src, O_RDONLY | O_DIRECTORY, 0);
 	if (r->copy.from < 0)
 		return cli_fail(r->copy.from, "%s: %s", r->src, sp_strerror(r->copy.from));
+	rc = op_signals_hold(&r->copy.stop);
+	if (rc != SP_OK)
+		return cli_fail(rc, "%s", sp_strerror(rc));
 	r->copy.to = temp_folder(r->dir, r->temp, sizeof(r->temp));
 	r->copy.from_name = r->src;
 	r->copy.to_name = r->temp;
@@ -124,6 +127,7 @@ cmd_restore(struct cli *c)
 		temp_drop(r->temp);
 	close_fd(&r->copy.from);
 	close_fd(&r->copy.to);
+	op_signals_release(r->copy.stop);
 	if (rc != SP_OK)
 		return rc;
 	if (c->json)

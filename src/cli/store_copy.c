@@ -72,10 +72,16 @@ temp_drop(const char *temp)
 /* ---- files ---- */
 
 int
+copy_stopped(const struct copy *k)
+{
+	return op_signals_came(k->stop) ? cli_fail(SP_ECLOSED, "interrupted") : SP_OK;
+}
+
+int
 copy_file(struct copy *k, const char *name, unsigned mode, bool need)
 {
 	struct op_stat st;
-	int rc = op_copy_file(k->from, name, k->to, name, INT64_MAX, mode);
+	int rc = op_copy_file(k->from, name, k->to, name, mode, k->stop);
 
 	if (rc == SP_ENOTFOUND && !need)
 		return SP_OK;
@@ -95,8 +101,11 @@ copy_name(void *arg, int dirfd, const char *name)
 	struct copy k = {
 	    .from = dirfd, .to = up->to, .from_name = up->from_name, .to_name = up->to_name};
 	struct op_stat st;
-	int rc = op_stat_at(dirfd, name, &st);
+	int rc = copy_stopped(up);
 
+	if (rc != SP_OK)
+		return rc;
+	rc = op_stat_at(dirfd, name, &st);
 	if (rc == SP_ENOTFOUND)
 		return SP_OK;
 	if (rc != SP_OK)
@@ -116,7 +125,7 @@ copy_tree(struct copy *k, const char *name)
 	DEFER(close_fd) int from = file_open_at(k->from, name, O_RDONLY | O_DIRECTORY, 0);
 	DEFER(close_fd) int to = -1;
 	int rc = from < 0 ? from : dir_make_at(k->to, name, 0700);
-	struct copy below = {.from_name = k->from_name, .to_name = k->to_name};
+	struct copy below = {.stop = k->stop, .from_name = k->from_name, .to_name = k->to_name};
 
 	if (rc == SP_OK) {
 		to = file_open_at(k->to, name, O_RDONLY | O_DIRECTORY, 0);
@@ -147,8 +156,8 @@ note_size(struct span note, uint64_t *ret)
 
 /* wait_note - the newest checkpoint once it covers `size` entries. */
 static int
-wait_note(
-    const struct tlog_fs *fs, uint64_t size, uint8_t **ret, size_t *ret_len, uint64_t *ret_size)
+wait_note(const struct tlog_fs *fs, const struct op_signals *stop, uint64_t size, uint8_t **ret,
+    size_t *ret_len, uint64_t *ret_size)
 {
 	int64_t end_ms = clock_mono_ms() + CHECKPOINT_WAIT_MS;
 
@@ -159,6 +168,8 @@ wait_note(
 			rc = note_size(span_of(*ret, *ret_len), ret_size);
 		if (rc == SP_OK && *ret_size >= size)
 			return SP_OK;
+		if (rc == SP_OK && op_signals_came(stop))
+			return SP_ECLOSED;
 		if (rc == SP_OK)
 			mem_free(TAKE_PTR(*ret));
 		else if (rc != SP_ENOTFOUND)
@@ -201,7 +212,8 @@ copy_level(struct copy *k, const struct tlog_fs *from, const struct tlog_fs *to,
 
 	for (uint64_t i = 0; i < full + (width != 0); i++) {
 		unsigned w = i < full ? TLOG_TILE : width;
-		int rc = copy_tile(k, from, to, (int)level, i, w);
+		int rc = op_signals_came(k->stop) ? SP_ECLOSED
+						  : copy_tile(k, from, to, (int)level, i, w);
 
 		if (rc == SP_OK && level == 0)
 			rc = copy_tile(k, from, to, -1, i, w);
@@ -218,7 +230,7 @@ copy_state(struct copy *k, const struct tlog_fs *from, const struct tlog_fs *to,
 	uint64_t size = 0;
 	size_t len = 0;
 	bool made;
-	int rc = wait_note(from, at_least, &note, &len, &size);
+	int rc = wait_note(from, k->stop, at_least, &note, &len, &size);
 
 	for (unsigned level = 0;
 	     rc == SP_OK && level < TLOG_LEVELS && (level == 0 || size >> (8 * level) != 0);

@@ -8,6 +8,7 @@
 struct copy {
 	int from, to;
 	const char *from_name, *to_name; /* for sentences */
+	struct op_signals *stop;	 /* a signal ends the copying; NULL: none is looked for */
 	unsigned long long files, bytes;
 };
 
@@ -32,6 +33,9 @@ int verify_ledger(const char *dir, uint64_t *ret_entries) MUST_USE;
 int temp_folder(const char *path, char *temp, size_t cap) MUST_USE;
 /* temp_keep - put the folder in its place, durably. */
 int temp_keep(const char *temp, const char *path, int fd) MUST_USE;
+/* copy_stopped - SP_ECLOSED, said already, when a signal has come. */
+int copy_stopped(const struct copy *k) MUST_USE;
+
 /* temp_drop - remove it; for failures. */
 void temp_drop(const char *temp);
 #endif

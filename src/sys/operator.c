@@ -95,6 +95,11 @@ op_run(const char *path, char *const argv[])
 	if (pid < 0)
 		return SP_ESYS;
 	if (pid == 0) {
+		sigset_t none;
+
+		(void)sigemptyset(&none); /* cannot fail */
+		(void)sigprocmask(
+		    SIG_SETMASK, &none, NULL); /* what we hold back is not the program's business */
 		if (dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
 			(void)execv(path, argv); /* returns only on failure */
 		_exit(127);
@@ -131,30 +136,63 @@ read_line(int fd, char *buf, size_t cap, size_t *ret_len)
 	return SP_OK;
 }
 
-/* signals_hold - keep the signals of the terminal waiting; *ret_fd tells when there is one. */
-static int
-signals_hold(sigset_t *ret_old, int *ret_fd)
+struct op_signals {
+	int fd;
+	sigset_t before;
+};
+
+int
+op_signals_hold(struct op_signals **ret)
 {
 	static const int held[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP};
+	struct op_signals *s = mem_alloc(sizeof(*s));
 	sigset_t set;
 
+	if (s == NULL)
+		return SP_ENOMEM;
 	(void)sigemptyset(&set); /* cannot fail */
 	for (size_t i = 0; i < ARRAY_LEN(held); i++)
 		(void)sigaddset(&set, held[i]); /* cannot fail */
-	if (sigprocmask(SIG_BLOCK, &set, ret_old) != 0)
+	if (sigprocmask(SIG_BLOCK, &set, &s->before) != 0) {
+		mem_free(s);
 		return SP_ESYS;
-	*ret_fd = signalfd(-1, &set, SFD_CLOEXEC);
-	if (*ret_fd >= 0)
-		return SP_OK;
-	(void)sigprocmask(SIG_SETMASK, ret_old, NULL); /* as it was */
-	return SP_ESYS;
+	}
+	s->fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (s->fd < 0) {
+		op_signals_release(s);
+		return SP_ESYS;
+	}
+	*ret = s;
+	return SP_OK;
+}
+
+bool
+op_signals_came(const struct op_signals *s)
+{
+	struct pollfd p = {.events = POLLIN};
+
+	if (s == NULL)
+		return false;
+	p.fd = s->fd;
+	return poll(&p, 1, 0) > 0;
+}
+
+void
+op_signals_release(struct op_signals *s)
+{
+	if (s == NULL)
+		return;
+	close_fd(&s->fd);
+	(void)sigprocmask(SIG_SETMASK, &s->before, NULL); /* here those that came act */
+	mem_free(s);
 }
 
 /* wait_line - until the terminal has a line; SP_ECLOSED when a signal came first. */
 static int
-wait_line(int tty, int signals)
+wait_line(int tty, const struct op_signals *signals)
 {
-	struct pollfd fds[2] = {{.fd = tty, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+	struct pollfd fds[2] = {
+	    {.fd = tty, .events = POLLIN}, {.fd = signals->fd, .events = POLLIN}};
 
 	while (poll(fds, 2, -1) < 0)
 		if (errno != EINTR)
@@ -166,16 +204,15 @@ int
 op_secret_prompt(const char *prompt, char *buf, size_t cap, size_t *ret_len)
 {
 	DEFER(close_fd) int tty = file_open_at(AT_FDCWD, "/dev/tty", O_RDWR | O_NOCTTY, 0);
-	DEFER(close_fd) int signals = -1;
+	struct op_signals *signals = NULL;
 	struct termios old, quiet;
-	sigset_t mask;
 	int rc;
 
 	if (tty < 0 || tcgetattr(tty, &old) != 0)
 		return SP_ENOTFOUND;
 	/* a signal must not leave the terminal without echo: it is held back, and acts when all is
 	 * as it was */
-	rc = signals_hold(&mask, &signals);
+	rc = op_signals_hold(&signals);
 	if (rc != SP_OK)
 		return rc;
 	quiet = old;
@@ -190,7 +227,7 @@ op_secret_prompt(const char *prompt, char *buf, size_t cap, size_t *ret_len)
 	if (rc == SP_OK)
 		rc = read_line(tty, buf, cap, ret_len);
 	(void)tcsetattr(tty, TCSAFLUSH, &old); /* nothing to do about a terminal that is gone */
-	(void)sigprocmask(SIG_SETMASK, &mask, NULL); /* here the signal acts */
+	op_signals_release(signals);
 	return rc;
 }
 

@@ -40,6 +40,15 @@ int op_secret_prompt(const char *prompt, char *buf, size_t cap, size_t *ret_len)
 /* op_secret_stdin - the first line of standard input, without its end; errors as above. */
 int op_secret_stdin(char *buf, size_t cap, size_t *ret_len) MUST_USE;
 
+/* op_signals_hold - from here on SIGINT, SIGQUIT, SIGTERM, SIGHUP and SIGTSTP wait, so that what
+ * was begun is finished or cleaned up first. ret  for op_signals_release, where those that came act
+ *   errors SP_ESYS
+ * op_signals_came - has one come? */
+struct op_signals; /* opaque */
+int op_signals_hold(struct op_signals **ret) MUST_USE;
+bool op_signals_came(const struct op_signals *s); /* accepts NULL */
+void op_signals_release(struct op_signals *s);	  /* accepts NULL; frees */
+
 /* op_dir_empty - 1: an empty folder; 0: not empty; SP_ENOTFOUND, SP_ENOTFOLDER, SP_EPERM, SP_EIO.
  */
 int op_dir_empty(const char *path) MUST_USE;
@@ -70,10 +79,11 @@ int op_closed_parent(const char *path, char *buf, size_t cap) MUST_USE;
 /* op_remove_tree - remove path and all below it; never follows a link.  SP_OK also when it is not
  * there. */
 int op_remove_tree(const char *path) MUST_USE;
-/* op_copy_file - copy the first `size` bytes (INT64_MAX: all) of a file to a new name, with mode,
- * synced. errors  SP_EEXISTS, SP_ENOTFOUND, SP_EDISKFULL, SP_EIO */
-int op_copy_file(int from_dir, const char *from, int to_dir, const char *to, int64_t size,
-    unsigned mode) MUST_USE;
+/* op_copy_file - copy a file to a new name, with mode, synced.
+ *   stop    SP_ECLOSED when a signal has come meanwhile; NULL: none is looked for
+ *   errors  SP_EEXISTS, SP_ENOTFOUND, SP_EDISKFULL, SP_EIO */
+int op_copy_file(int from_dir, const char *from, int to_dir, const char *to, unsigned mode,
+    const struct op_signals *stop) MUST_USE;
 /* op_rename - rename a folder onto an empty or absent one.  SP_EEXISTS when it is not empty,
  * SP_ECONFLICT when it is a mount point. */
 int op_rename(const char *from, const char *to) MUST_USE;

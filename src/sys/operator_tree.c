@@ -153,13 +153,13 @@ op_remove_tree(const char *path)
 }
 
 int
-op_copy_file(
-    int from_dir, const char *from, int to_dir, const char *to, int64_t size, unsigned mode)
+op_copy_file(int from_dir, const char *from, int to_dir, const char *to, unsigned mode,
+    const struct op_signals *stop)
 {
 	DEFER(close_fd) int in = file_open_at(from_dir, from, O_RDONLY, 0);
 	DEFER(close_fd) int out = -1;
 	DEFER(mem_freep) uint8_t *buf = mem_alloc(COPY_BYTES);
-	int64_t at = 0;
+	int64_t at = 0, n;
 
 	if (in < 0)
 		return in;
@@ -168,23 +168,16 @@ op_copy_file(
 	out = file_open_at(to_dir, to, O_WRONLY | O_CREAT | O_EXCL, mode);
 	if (out < 0)
 		return out;
-	while (at < size) {
-		size_t want = size - at < (int64_t)COPY_BYTES ? (size_t)(size - at) : COPY_BYTES;
-		int64_t n = file_pread(in, buf, want, at);
-		int rc;
+	while ((n = file_pread(in, buf, COPY_BYTES, at)) > 0) {
+		int rc = file_pwrite(out, buf, (size_t)n, at);
 
-		if (n < 0)
-			return (int)n;
-		if (n == 0)
-			break;
-		rc = file_pwrite(out, buf, (size_t)n, at);
 		if (rc != SP_OK)
 			return rc;
+		if (op_signals_came(stop))
+			return SP_ECLOSED;
 		at += n;
 	}
-	if (size != INT64_MAX && at < size)
-		return SP_ESHORT;
-	return file_sync_all(out);
+	return n < 0 ? (int)n : file_sync_all(out);
 }
 
 int

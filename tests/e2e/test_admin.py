@@ -226,6 +226,13 @@ def test_too_many_connections_are_turned_away_and_it_recovers(server):
     wait_for(lambda: server.run("status", check=False).code == 0)
 
 
+def test_an_empty_folder_becomes_an_instance(fresh):
+    subprocess.run(fresh.identity.command(["mkdir", fresh.dir]), check=True)
+    fresh.init()
+    fresh.start()
+    fresh.stop()
+
+
 # ---- keys ----
 
 def test_a_vault_that_needs_its_passphrase(fresh):
@@ -424,6 +431,24 @@ def test_backup_refuses_what_is_there(server):
     done = server.run("backup", "/proc/nowhere", check=False)
     assert done.code != 0 and done.err.count("\n") == 1
     shutil.rmtree(taken)
+
+
+def test_an_interrupted_backup_leaves_nothing(server, alice):
+    import signal
+
+    target = server.temp / "interrupted"
+    for i in range(4):
+        assert alice.store(f"/Home/alice/bulk{i}", os.urandom(1 << 20) * 32).status_code == 201
+    job = subprocess.Popen(server.identity.command([binary(), "-C", server.dir, "backup", target]), stderr=subprocess.PIPE)
+    wait_for(lambda: list(server.temp.glob("interrupted.tmp-*")) or job.poll() is not None)
+    job.send_signal(signal.SIGINT)
+    job.wait(30)
+    assert job.returncode == -signal.SIGINT
+    assert not list(server.temp.glob("interrupted*"))
+    job.stderr.close()
+    wait_for(lambda: not (server.dir / "db/backup.db").exists())
+    server.run("backup", target, timeout=120)
+    shutil.rmtree(target)
 
 
 # ---- a terminal ----
