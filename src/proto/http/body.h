@@ -31,9 +31,9 @@ enum http_event { HTTP_MORE = 0, HTTP_DATA = 1, HTTP_END = 2, HTTP_PART = 3 };
  * extensions; trailers that would change the framing), SP_EHDRLONG, SP_ETOOBIG (a size over 2^63-1)
  *   source    RFC 9112 section 7.1 */
 int http_chunked_next(struct http_chunked *c, struct span *in, struct span *ret_data) MUST_USE;
-/* http_chunked_direct - how much content may be read past the decoder now: bytes left of the chunk in
- * hand, 0 outside one.
- * http_chunked_took - n bytes of the chunk in hand (at most c->left) were read past the decoder. */
+/* http_chunked_direct - how much content may be read past the decoder now: bytes left of the chunk
+ * in hand, 0 outside one. http_chunked_took - n bytes of the chunk in hand (at most c->left) were
+ * read past the decoder. */
 uint64_t http_chunked_direct(const struct http_chunked *c);
 void http_chunked_took(struct http_chunked *c, uint64_t n);
 
@@ -47,6 +47,7 @@ void http_chunked_took(struct http_chunked *c, uint64_t n);
 struct http_part {
 	struct span name;	  /* raw: in quotes or not; see http_unquote */
 	struct span filename;	  /* raw */
+	struct span filename_ext; /* of filename*: RFC 8187's form, empty when there is none */
 	struct span content_type; /* empty: none */
 	bool has_filename;
 };

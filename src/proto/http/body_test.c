@@ -183,7 +183,7 @@ test_multipart_good(void **state)
 		const char *in, *out;
 	} rows[] = {
 	    {"--b\r\n" CD "name=\"f\"; filename=\"a b.txt\"\r\nContent-Type: "
-			  "text/plain\r\n\r\nhello\r\n--b--\r\n",
+	     "text/plain\r\n\r\nhello\r\n--b--\r\n",
 		"|f/a b.txt=hello"},
 	    {"--b\r\n" CD "name=hash\r\n\r\nX\r\n--b\r\n" CD
 	     "name=f; filename=q\r\n\r\n\r\n--bX\r\n-\r\n--b--",

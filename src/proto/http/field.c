@@ -100,24 +100,6 @@ http_media_is(struct span value, const char *type)
 	return span_ieq_str(span_trim(span_cut(value, span_find(value, ';'))), type);
 }
 
-bool
-http_accepts_json(const struct http_head *h)
-{
-	static const char *const good[] = {
-	    "*/*", "application/*", "application/json", "application/problem+json", "text/json"};
-	struct http_list at = {0};
-	struct span m;
-	bool any = false;
-
-	while (http_list_next(h, "Accept", &at, &m)) {
-		any = true;
-		for (size_t i = 0; i < ARRAY_LEN(good); i++)
-			if (http_media_is(m, good[i]))
-				return true;
-	}
-	return !any;
-}
-
 /* One range-spec against a size: 1 satisfiable, 0 not, SP_ESYNTAX. */
 static int
 range_spec(struct span s, uint64_t size, struct http_range *ret)

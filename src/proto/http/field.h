@@ -18,9 +18,6 @@ int http_unquote(struct span raw, uint8_t *out, size_t cap) MUST_USE;
 /* http_media_is - is the media type of a Content-Type value this one ("type/subtype", lower case)?
  */
 bool http_media_is(struct span value, const char *type);
-/* http_accepts_json - would the client take application/json (no Accept field, or one that covers
- * it)? */
-bool http_accepts_json(const struct http_head *h);
 
 #define HTTP_RANGES_MAX 16u
 struct http_range {

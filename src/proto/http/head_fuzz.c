@@ -19,7 +19,7 @@ fields_try(const struct http_head *h)
 	(void)http_if_range(h, &now);
 	(void)http_sha256_field(h, "Repr-Digest", hash);
 	(void)http_wants_sha256(h, "Want-Repr-Digest");
-	(void)http_accepts_json(h);
+	(void)http_has_token(h, "Accept", "*/*");
 	(void)http_keep_alive(h);
 	if (http_single(h, "Range", &v) == 1 && http_ranges(v, 1000, r, &n) == SP_OK)
 		for (size_t i = 0; i < n; i++)

@@ -108,6 +108,10 @@ part_field(const struct http_field *f, struct http_part *p, bool *named)
 		if (http_param(f->value, "name", &p->name) != 1)
 			return SP_ESYNTAX;
 		p->has_filename = http_param(f->value, "filename", &p->filename) == 1;
+		/* RFC 7578 has no filename*, .NET sends it beside a filename that it encodes oddly
+		 */
+		if (p->has_filename && http_param(f->value, "filename*", &p->filename_ext) < 0)
+			return SP_ESYNTAX;
 		*named = true;
 	} else if (span_ieq_str(f->name, "Content-Type")) {
 		p->content_type = f->value;
@@ -124,6 +128,7 @@ part_head(struct http_multipart *m, struct span *in, struct http_part *ret)
 {
 	struct http_part p = {.name = span_of(NULL, 0),
 	    .filename = span_of(NULL, 0),
+	    .filename_ext = span_of(NULL, 0),
 	    .content_type = span_of(NULL, 0)};
 	struct span s = *in;
 	bool named = false;

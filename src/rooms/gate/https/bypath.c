@@ -132,6 +132,21 @@ receive(struct put *p, struct ipc_put *m, const struct claim *claim, struct ipc_
 	return rc == SP_OK ? put_commit(p, claim->has_digest, span_of(NULL, 0), ret) : rc;
 }
 
+/* A PUT below a folder that is not there: say which. */
+static int
+no_parent(struct conn *c, struct span path)
+{
+	struct text t = text_of(c->ring->fault.detail, sizeof(c->ring->fault.detail));
+
+	while (path.len > 1 && path.ptr[path.len - 1] != '/')
+		path.len--;
+	text_str(&t, "there is no folder ");
+	text_add(&t, path.len > 1 ? span_cut(path, path.len - 1) : path);
+	if (t.bad) /* a path of great length */
+		c->ring->fault.detail[0] = '\0';
+	return SP_ENOTFOUND;
+}
+
 static int
 stored(struct conn *c, const struct ipc_entry *e)
 {
@@ -182,6 +197,8 @@ bypath_put(struct conn *c)
 		rc = put_init(&p, c, known && m.size <= INLINE_MAX);
 	if (rc == SP_OK)
 		rc = receive(&p, &m, &claim, &e);
+	if (rc == SP_ENOTFOUND && !p.is_placed)
+		return no_parent(c, m.path);
 	return rc < 0 ? rc : stored(c, &e);
 }
 

@@ -384,7 +384,8 @@ test_multipart(void **state)
 	    PART "hashtype\r\n\r\nSHA-1\r\n" PART
 		 "hash\r\n\r\nAAF4C61DDCC5E8A2DABEDE0F3B482CD9AEA9434D\r\n" PART
 		 "comments\r\n\r\nquarter\r\n" PART
-		 "\"file\"; filename=\"C:\\\\x\\y.bin\"\r\n\r\nhello\r\n--b--\r\n";
+		 "\"file\"; filename=\"=?utf-8?B?x?=\"; "
+		 "filename*=utf-8''x%5C%C3%BC.bin\r\n\r\nhello\r\n--b--\r\n";
 	char request[2048];
 	struct text t = text_of(request, sizeof(request));
 	struct ipc_upload_small up = {.upload = 77, .limit = 5};
@@ -412,7 +413,7 @@ test_multipart(void **state)
 	(void)asked(&f, buf);
 	(void)asked(&f, buf);
 	assert_int_equal(ipc_get_put(asked(&f, buf).body, &put), SP_OK);
-	assert_true(span_eq_str(put.name, "y.bin"));
+	assert_true(span_eq_str(put.name, "\xc3\xbc.bin"));
 	assert_int_equal(put.size, 5);
 	assert_int_equal(ipc_get_commit(asked(&f, buf).body, &commit), SP_OK);
 	assert_int_equal(commit.checked, 1);

@@ -43,6 +43,25 @@ base_name(struct span s)
 	return s;
 }
 
+/* The file's name as text: filename*=UTF-8''... when there is one, else filename. */
+static int
+part_filename(const struct http_part *p, uint8_t *out, size_t cap)
+{
+	struct span ext = p->filename_ext;
+	int n;
+
+	if (ext.len == 0) {
+		n = http_unquote(p->filename, out, cap);
+		return n == SP_ESPACE ? SP_ENAME : n;
+	}
+	if (ext.len < 7 || !span_ieq_str(span_cut(ext, 6), "utf-8'"))
+		return SP_ENAME;
+	ext = span_skip(ext, 6); /* a language may follow */
+	ext = span_skip(ext, span_find(ext, '\'') + 1);
+	n = http_path_decode(ext, out, cap);
+	return n < 0 ? SP_ENAME : n;
+}
+
 static bool
 is_sha256(struct span type)
 {
@@ -53,13 +72,13 @@ static int
 file_part(struct upload *u, const struct http_part *p)
 {
 	uint8_t raw[1024];
-	int n = http_unquote(p->filename, raw, sizeof(raw));
+	int n = part_filename(p, raw, sizeof(raw));
 	struct span name;
 
 	if (u->has_file)
 		return SP_ESYNTAX; /* one file a request */
 	if (n < 0)
-		return n == SP_ESPACE ? SP_ENAME : n;
+		return n;
 	name = base_name(span_of(raw, (size_t)n));
 	if (name.len == 0 || name.len > 255 || !utf8_valid(name))
 		return SP_ENAME;
