@@ -3,39 +3,10 @@
  * Folders come before files (after them when sorted by type, descending).  Which folders are seen
  * is decided one by one; files of a folder are seen all or none, so the database pages through
  * them. */
-#include "rooms/broker/tree.h"
+#include "rooms/broker/list.h"
 
-#define FOLDERS_MAX 100000u /* in one answer's reckoning */
-#define WALK_FOLDERS 100000u
-#define NAME_PAGE 200u
-
-struct item {
-	int64_t id;
-	uint16_t rights;
-};
-struct items {
-	struct item *list; /* owned */
-	size_t n, cap;
-};
-
-struct listing {
-	struct broker *b;
-	const struct access *access;
-	const struct ipc_list *m;
-	char like[2 * 255 + 8];
-	struct span pattern;
-	bool has_mask;
-	uint64_t skip, left; /* rows still to skip, and to give */
-	uint64_t total;
-	struct wr out;
-	uint32_t count;
-	bool is_full;
-	struct node node; /* of the row being written */
-	struct entry entry;
-};
-
-static int
-add_item(struct items *l, int64_t id, uint16_t rights)
+int
+items_add(struct items *l, int64_t id, uint16_t rights)
 {
 	if (l->n == FOLDERS_MAX)
 		return SP_ETOOBIG;
@@ -52,7 +23,7 @@ add_item(struct items *l, int64_t id, uint16_t rights)
 	return SP_OK;
 }
 
-static void
+void
 items_done(struct items *l)
 {
 	mem_free(l->list);
@@ -82,8 +53,8 @@ put_row(struct listing *l)
 	return err;
 }
 
-static int
-put_folder(struct listing *l, const struct item *item)
+int
+list_put_folder(struct listing *l, const struct item *item)
 {
 	int err = folder_get(l->b->db, item->id, &l->node.folder);
 
@@ -107,7 +78,7 @@ put_folders(struct listing *l, const struct items *items)
 		if (l->skip != 0)
 			l->skip--;
 		else
-			err = put_folder(l, &items->list[i]);
+			err = list_put_folder(l, &items->list[i]);
 	}
 	if (l->left == 0)
 		l->skip = 0;
@@ -150,8 +121,8 @@ page_ids(struct listing *l, int64_t folder, int64_t ids[NAME_PAGE], size_t *ret_
 	return err;
 }
 
-static int
-put_file(struct listing *l, const char *base, int64_t id)
+int
+list_put_file(struct listing *l, const char *base, int64_t id)
 {
 	int err = file_get(l->b->db, id, &l->node.file);
 
@@ -191,7 +162,7 @@ put_files(struct listing *l, int64_t folder)
 		if ((err = page_ids(l, folder, ids, &n)) != SP_OK)
 			return err;
 		for (size_t i = 0; i < n && !l->is_full && err == SP_OK; i++)
-			err = put_file(l, base, ids[i]);
+			err = list_put_file(l, base, ids[i]);
 		if (err != SP_OK)
 			return err;
 		l->skip += n;
@@ -230,7 +201,7 @@ visible_children(struct listing *l, enum sql_id order, struct span pattern, int6
 			int64_t id = sql_i64(&q);
 
 			(void)sql_text(&q);
-			if ((err = add_item(&all, id, sql_i64(&q) != 0)) != SP_OK)
+			if ((err = items_add(&all, id, sql_i64(&q) != 0)) != SP_OK)
 				return err;
 		}
 	}
@@ -241,7 +212,7 @@ visible_children(struct listing *l, enum sql_id order, struct span pattern, int6
 		if (all.list[i].rights != 0)
 			err = access_rights(l->b->db, l->access, all.list[i].id, &has);
 		if (err == SP_OK && access_sees(l->access, all.list[i].id, has))
-			err = add_item(ret, all.list[i].id, has);
+			err = items_add(ret, all.list[i].id, has);
 	}
 	return err;
 }
@@ -278,18 +249,18 @@ static int
 collect_tree(struct listing *l, const struct node *root, struct items *ret)
 {
 	DEFER(items_done) struct items stack = {0};
-	int err = add_item(&stack, root->folder.id, root->rights);
+	int err = items_add(&stack, root->folder.id, root->rights);
 
 	while (err == SP_OK && stack.n != 0) {
 		DEFER(items_done) struct items children = {0};
 		struct item at = stack.list[--stack.n];
 
-		if ((err = add_item(ret, at.id, at.rights)) != SP_OK)
+		if ((err = items_add(ret, at.id, at.rights)) != SP_OK)
 			break;
 		err = visible_children(
 		    l, SQL_FOLDER_CHILDREN_DESC, SPAN_LIT("%"), at.id, at.rights, &children);
 		for (size_t i = 0; i < children.n && err == SP_OK; i++)
-			err = add_item(&stack, children.list[i].id, children.list[i].rights);
+			err = items_add(&stack, children.list[i].id, children.list[i].rights);
 	}
 	return err;
 }
@@ -313,7 +284,24 @@ matching(struct listing *l, const struct items *all, struct items *ret)
 			err = SP_OK;
 		}
 		if (!l->has_mask || hit != 0)
-			err = add_item(ret, all->list[i].id, all->list[i].rights);
+			err = items_add(ret, all->list[i].id, all->list[i].rights);
+	}
+	return err;
+}
+
+/* the order of the tree itself: by path, folder for folder */
+static int
+list_in_order(struct listing *l, const struct items *folders, const struct items *all)
+{
+	int err = (l->m->what & 1) != 0 ? put_folders(l, folders) : SP_OK;
+
+	for (size_t i = 0; i < all->n && err == SP_OK && (l->m->what & 2) != 0; i++) {
+		if ((all->list[i].rights & RIGHT_LIST) == 0)
+			continue;
+		if ((err = folder_get(l->b->db, all->list[i].id, &l->node.folder)) != 1)
+			return err < 0 ? err : SP_ENOTFOUND;
+		l->node.rights = all->list[i].rights;
+		err = put_files(l, all->list[i].id);
 	}
 	return err;
 }
@@ -325,17 +313,14 @@ list_tree(struct listing *l, const struct node *root)
 	DEFER(items_done) struct items folders = {0};
 	int err = collect_tree(l, root, &all);
 
-	if (err == SP_OK && (l->m->what & 1) != 0 && (err = matching(l, &all, &folders)) == SP_OK)
-		err = put_folders(l, &folders);
-	for (size_t i = 0; i < all.n && err == SP_OK && (l->m->what & 2) != 0; i++) {
-		if ((all.list[i].rights & RIGHT_LIST) == 0)
-			continue;
-		if ((err = folder_get(l->b->db, all.list[i].id, &l->node.folder)) != 1)
-			return err;
-		l->node.rights = all.list[i].rights;
-		err = put_files(l, all.list[i].id);
-	}
-	return err;
+	if (err == SP_OK && (l->m->what & 1) != 0)
+		err = matching(l, &all, &folders);
+	if (err != SP_OK)
+		return err;
+	err = SP_ETOOBIG;
+	if (l->m->sort != SORT_PATH || l->m->descending)
+		err = list_sorted(l, &folders, &all);
+	return err == SP_ETOOBIG ? list_in_order(l, &folders, &all) : err;
 }
 
 int

@@ -264,6 +264,24 @@ test_folders(void **state)
 	    IPC_ENTRIES);
 	assert_int_equal(ipc_get_entries(span_of(w->body, w->len), &page), SP_OK);
 	assert_int_equal(page.total, 4 + 6);
+	/* the whole tree in another order */
+	assert_int_equal(ASK(w, list, .path = TEXT("/"), .what = 6, .limit = 2, .offset = 1,
+			     .sort = SORT_SIZE, .descending = 1),
+	    IPC_ENTRIES);
+	assert_int_equal(ipc_get_entries(span_of(w->body, w->len), &page), SP_OK);
+	assert_int_equal(page.total, 6);
+	assert_int_equal(page.count, 2);
+	rd = rd_of(page.rows);
+	assert_int_equal(ipc_take_entry_rec(&rd, &row), SP_OK);
+	assert_span(row.path, "/Home/alice/f1_x");
+	assert_int_equal(ASK(w, list, .path = TEXT("/"), .what = 7, .limit = 1, .sort = SORT_PATH,
+			     .descending = 1),
+	    IPC_ENTRIES);
+	assert_int_equal(ipc_get_entries(span_of(w->body, w->len), &page), SP_OK);
+	assert_int_equal(page.total, 4 + 6);
+	rd = rd_of(page.rows);
+	assert_int_equal(ipc_take_entry_rec(&rd, &row), SP_OK);
+	assert_span(row.path, "/Home/alice/s/caf\xc3\xa9");
 	REFUSES(w, SP_ENOTFOLDER, list, .path = TEXT("/Home/alice/f0_x"), .what = 3, .limit = 1);
 	/* deleting */
 	REFUSES(w, SP_EPROTECTED, remove, .path = TEXT("/Home/alice"), .kind = 0);
