@@ -233,6 +233,7 @@ def another_key(copy):
     name = path.read_text().split("+")[0]
     raw = b"\x01" + Ed25519PrivateKey.generate().public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     key_id = hashlib.sha256(name.encode() + b"\n" + raw).hexdigest()[:8]
+    path.unlink()  # mode 0444
     path.write_text("+".join([name, key_id, base64.b64encode(raw).decode()]) + "\n")
 
 
