@@ -84,6 +84,15 @@ rule(scmp_filter_ctx ctx, uint32_t action, int call, const char *name,
 		    sizeof(args) / sizeof(args[0]) - 1);                                           \
 	}
 
+#define ARG_IS(arg, value)                                                                         \
+	{                                                                                          \
+		arg, SCMP_CMP_EQ, value, 0                                                         \
+	}
+#define ARG_MASKED(arg, mask, value)                                                               \
+	{                                                                                          \
+		arg, SCMP_CMP_MASKED_EQ, mask, value                                               \
+	}
+
 static void
 add_rules(scmp_filter_ctx ctx, unsigned bit, bool sanitize)
 {
