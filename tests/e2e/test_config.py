@@ -82,8 +82,8 @@ def test_a_root_key_of_a_wrong_length(made):
 
 def test_a_key_that_is_not_the_certificates(made):
     (made.dir / "keys/https.key").unlink()  # it is read-only
-    subprocess.run(["openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", made.dir / "keys/https.key"], check=True,
-                   capture_output=True)
+    subprocess.run(made.identity.command(["openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out",
+                                          made.dir / "keys/https.key"]), check=True, capture_output=True)
     refuses(made, "key", "certificate")
 
 
