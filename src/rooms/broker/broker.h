@@ -131,6 +131,8 @@ struct broker {
 	unsigned shredding; /* versions in hand */
 	unsigned swept;	    /* blob folders looked at since the start, of 256 */
 	unsigned ticks;
+	int64_t wall_seen_us, mono_seen_ms,
+	    steady_from_ms;    /* is the clock to be trusted with shredding? */
 	unsigned keys_in_hand; /* first keys of organisations that were asked for */
 	uint64_t keys_timer;
 	struct rotation *rotation;

@@ -4,6 +4,8 @@
 #include "rooms/broker/login.h"
 #include "sys/log.h"
 
+#define SESSIONS_MAX 1000 /* of one user */
+
 struct login {
 	struct op op;
 	struct account account;
@@ -163,6 +165,23 @@ login_failed(struct broker *b, struct op *op, struct span name, const char *reas
 
 /* ---- sessions ---- */
 
+/* a script that logs in each time must not fill the database: the oldest session makes room */
+static int
+make_room(struct broker *b, int64_t user)
+{
+	int64_t n, oldest;
+	int err;
+	{
+		DEFER(sql_end) struct sql q = sql_query(b->db, SQL_SESSIONS_OF_USER, SI(user));
+
+		if ((err = sql_step(&q)) != 1)
+			return err;
+		n = sql_i64(&q);
+		oldest = sql_i64(&q);
+	}
+	return n < SESSIONS_MAX ? SP_OK : sql_run(b->db, SQL_SESSION_REMOVE, SI(oldest));
+}
+
 int
 session_add(struct broker *b, struct actor *actor, struct session_tokens *ret)
 {
@@ -175,7 +194,8 @@ session_add(struct broker *b, struct actor *actor, struct session_tokens *ret)
 	ret->access_end_us = now_us + c->token_lifetime * 1000000;
 	if (ret->access_end_us > end_us)
 		ret->access_end_us = end_us;
-	if ((err = token_make("spa_", ret->access, access)) != SP_OK ||
+	if ((err = make_room(b, actor->user)) != SP_OK ||
+	    (err = token_make("spa_", ret->access, access)) != SP_OK ||
 	    (err = token_make("spr_", ret->refresh, refresh)) != SP_OK)
 		return err;
 	err = sql_run(b->db, SQL_SESSION_ADD, SI(actor->user), SI(actor->listener),

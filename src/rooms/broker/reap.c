@@ -12,6 +12,8 @@
 #define SLOW_TICKS 30 /* sessions, failures, floods */
 #define COUNT_TICKS 5 /* downloads */
 #define SHRED_BATCH 32
+#define STEP_US (60 * 1000000ll)
+#define STEADY_MS (3600 * 1000ll)
 #define SWEEP_MS 20
 #define EXTENTS_MAX 4096u /* blobs of one version */
 
@@ -157,12 +159,32 @@ shred_one(struct broker *b, struct sql *q)
 	return err;
 }
 
+/* A clock that jumps must not shred what was deleted yesterday: after a step nothing is for a
+ * while, so that it can be set right. */
+static bool
+is_steady(struct broker *b)
+{
+	int64_t wall_us = b->wall_us(), mono_ms = b->mono_ms();
+	int64_t step_us = wall_us - b->wall_seen_us - (mono_ms - b->mono_seen_ms) * 1000;
+
+	if (b->wall_seen_us != 0 && (step_us > STEP_US || step_us < -STEP_US)) {
+		log_warning(
+		    "the clock was stepped by %lld seconds: nothing is shredded for an hour",
+		    (long long)(step_us / 1000000));
+		b->steady_from_ms = mono_ms + STEADY_MS;
+	}
+	b->wall_seen_us = wall_us;
+	b->mono_seen_ms = mono_ms;
+	return mono_ms >= b->steady_from_ms;
+}
+
 static void
 shred_some(struct broker *b)
 {
 	int64_t until_us = b->wall_us() - b->start.conf.delete_hold * 1000000;
+	bool steady = is_steady(b);
 
-	if (b->hold_shredding || b->shredding != 0 || b->ledger.fd < 0 || b->is_stopping)
+	if (!steady || b->hold_shredding || b->shredding != 0 || b->ledger.fd < 0 || b->is_stopping)
 		return;
 	DEFER(sql_end)
 	struct sql q = sql_query(b->db, SQL_HELD_OLD, SI(until_us), SI(SHRED_BATCH), SI(0));

@@ -140,6 +140,11 @@ reconcile_end(struct broker *b, const struct ipc_intents_end *m)
 	if (op == NULL)
 		return;
 	op_end(b, op);
+	if (m->size <= (uint64_t)db_meta(b->db, "last_entry"))
+		log_error("the audit log has %llu entries, fewer than the database has seen: it "
+			  "was cut, or "
+			  "belongs to another copy",
+		    (unsigned long long)m->size);
 	b->is_reconciling = false;
 	/* at the start nothing is in flight: all entries so far are accounted for */
 	if (!b->is_serving && m->size != 0 && m->size - 1 > b->max_entry)

@@ -40,7 +40,8 @@ struct worker_end {
 	uint8_t body[IPC_MAX];
 };
 
-extern int64_t now_us; /* the test's clock */
+extern int64_t now_us;	      /* the test's clock */
+extern int64_t clock_step_us; /* by how much of it only the wall clock went on */
 
 struct tokens {
 	char access[64], refresh[64];

@@ -21,6 +21,13 @@ test_clock(void)
 	return now_us;
 }
 
+int64_t clock_step_us; /* of the wall clock only */
+static int64_t
+test_mono(void)
+{
+	return (now_us - clock_step_us) / 1000;
+}
+
 static void
 stop(void *arg, int fd, unsigned events)
 {
@@ -204,6 +211,7 @@ broker_up(struct stage *s)
 	struct broker *b = s->b = broker_new();
 
 	b->wall_us = test_clock;
+	b->mono_ms = test_mono;
 	for (size_t i = 0; i < ARRAY_LEN(b->start.file); i++)
 		b->start.file[i] = -1;
 	conf_defaults(&b->start.conf);

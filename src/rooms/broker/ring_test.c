@@ -179,6 +179,32 @@ test_shred(void **state)
 	worker_free(w);
 }
 
+/* a clock that jumps a year ahead shreds nothing at once */
+static void
+test_clock_step(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login(s, "alice", NULL);
+
+	assert_int_equal(put_small(w, "/Home/alice/small", 100), IPC_ENTRY);
+	assert_int_equal(ASK(w, remove, .path = TEXT("/Home/alice/small"), .kind = 1), IPC_DONE);
+	run_ms(s, 1200);
+	now_us += 365 * 86400 * 1000000ll;
+	clock_step_us += 365 * 86400 * 1000000ll;
+	run_ms(s, 1200);
+	assert_int_equal(count_events(s, EVENT_FILE_SHREDDED), 0);
+	now_us -= 365 * 86400 * 1000000ll;
+	clock_step_us -= 365 * 86400 * 1000000ll;
+	run_ms(s, 1200);
+	now_us += 2 * 3600 * 1000000ll;
+	run_ms(s, 1200);
+	assert_int_equal(count_events(s, EVENT_FILE_SHREDDED), 0);
+	now_us += 8 * 86400 * 1000000ll;
+	run_ms(s, 1500);
+	assert_int_equal(count_events(s, EVENT_FILE_SHREDDED), 1);
+	worker_free(w);
+}
+
 /* The ledger has the intent, the broker dies before it hears: never visible, and recorded as
  * aborted. */
 static void
@@ -310,6 +336,7 @@ main(void)
 	    RING(test_sessions),
 	    RING(test_api_token),
 	    RING(test_shred),
+	    RING(test_clock_step),
 	    RING(test_reconcile),
 	    RING(test_ledger_lost),
 	    RING(test_violations),
