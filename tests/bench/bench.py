@@ -117,6 +117,8 @@ class Sallyport:
         self.cmd = os.path.join(bindir, "sallyport")
         run([self.cmd, "init", self.dir, "--https", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{free_port()}",
              "--org", "bench"])
+        with open(os.path.join(self.dir, "sallyport.conf"), "a") as f:
+            f.write("WorkersPerAddress 2000\n")  # a thousand idle connections come from one address here
         self.log = open(os.path.join(base, "sallyport.log"), "w")
         self.proc = subprocess.Popen([self.cmd, "-C", self.dir, "serve"], stdout=self.log, stderr=self.log)
         for _ in range(100):
