@@ -29,8 +29,9 @@ stop_late(void *arg, int fd, unsigned events)
 		return;
 	if (s->seats[ROOM_GATE_HTTPS].pid != 0)
 		seat_kill(&s->seats[ROOM_GATE_HTTPS], "it did not stop in time");
-	if (workers_count(s) != 0) {
-		log_warning("%zu connections are cut: they did not end in time", workers_count(s));
+	if (workers_count(s, false) != 0) {
+		log_warning(
+		    "%zu connections are cut: they did not end in time", workers_count(s, false));
 		workers_kill_all(s);
 		return;
 	}
@@ -72,7 +73,9 @@ life_stop_step(struct sup *s)
 		struct seat *seat = &s->seats[stop_order[i]];
 
 		if (stop_order[i] == ROOM_SUPERVISOR) {
-			if (workers_count(s) != 0)
+			if (workers_count(s, false) == 0)
+				workers_kill_all(s);
+			if (workers_count(s, true) != 0)
 				return;
 		} else if (seat->pid != 0) {
 			stop_seat(seat);

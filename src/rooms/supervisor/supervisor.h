@@ -210,7 +210,8 @@ void workers_retire(struct sup *s);
 /* workers_stop - tell those at work to finish; kill: now. */
 void workers_stop(struct sup *s, uint32_t deadline_ms);
 void workers_kill_all(struct sup *s);
-size_t workers_count(const struct sup *s);
+/* workers_count - processes of the workers' pools; helpers: and of all others. */
+size_t workers_count(const struct sup *s, bool helpers);
 
 /* ---- messages.c ---- */
 

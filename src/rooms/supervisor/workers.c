@@ -85,12 +85,13 @@ worker_by_pid(struct sup *s, int32_t pid)
 }
 
 size_t
-workers_count(const struct sup *s)
+workers_count(const struct sup *s, bool helpers)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < POOL_COUNT; i++)
-		n += s->pools[i].total;
+		if (helpers || s->pools[i].room == ROOM_WORKER_HTTPS)
+			n += s->pools[i].total;
 	return n;
 }
 
@@ -466,8 +467,7 @@ retire(struct worker *w)
 	struct seat *gate = &w->pool->sup->seats[ROOM_GATE_HTTPS];
 	struct ipc_worker_gone m = {.serial = w->serial};
 
-	if (w->state != WORKER_IDLE || !ipc_linked(w->pool->room, ROOM_GATE_HTTPS) ||
-	    (w->told & R_GATE_HTTPS) == 0) {
+	if (w->state != WORKER_IDLE || (w->told & R_GATE_HTTPS) == 0) {
 		worker_kill(w);
 		return;
 	}
@@ -500,8 +500,9 @@ workers_retire(struct sup *s)
 	for (size_t i = 0; i < POOL_COUNT; i++) {
 		struct pool *p = &s->pools[i];
 
-		/* one scrubber job may be long; it takes its settings with it */
-		for (struct worker *w = p->workers; w != NULL && p->room != ROOM_SCRUBBER;
+		/* Authenticators and the scrubber may have a job, and take their next settings with
+		 * the next process. */
+		for (struct worker *w = p->workers; w != NULL && p->room == ROOM_WORKER_HTTPS;
 		     w = w->next)
 			if (w->state == WORKER_STARTING || w->state == WORKER_IDLE)
 				retire(w);
@@ -516,6 +517,9 @@ workers_stop(struct sup *s, uint32_t deadline_ms)
 	struct ipc_stop m = {.deadline_ms = deadline_ms};
 
 	for (size_t i = 0; i < POOL_COUNT; i++) {
+		/* authenticators and the scrubber serve those that are at work to the end */
+		if (s->pools[i].room != ROOM_WORKER_HTTPS)
+			continue;
 		for (struct worker *w = s->pools[i].workers; w != NULL; w = w->next) {
 			if (w->state != WORKER_TAKEN || chan_send_stop(&w->chan, &m, -1) != SP_OK)
 				worker_kill(w);
