@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from lib.instance import running
+
 ROOMS = ["ledger", "vault", "signer", "broker", "gate-https"]
 POOLS = ["authenticator", "worker-https", "scrubber"]
 BACK_SECONDS = 20
@@ -262,7 +264,7 @@ def test_supervisor_killed(identity, fresh):
     os.kill(supervisor(fresh), signal.SIGKILL)
     fresh.process.wait(10)
     fresh.process = None
-    wait_until(fresh, "all are gone", lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in family), 5)
+    wait_until(fresh, "all are gone", lambda: not any(running(pid) for pid in family), 5)
     fresh.start()
     with fresh.login("alice") as alice:
         assert hashlib.sha256(alice.fetch("/Home/alice/kept.bin").content).hexdigest() == digest

@@ -198,8 +198,7 @@ def put_key(server, kind, folder):
     folder.mkdir(exist_ok=True)
     key, cert = make_key(folder, kind)
     for source, name in ((key, "https.key"), (cert, "https.crt")):
-        target = server.dir / "keys" / name
-        target.write_bytes(source.read_bytes())
+        server.replace(f"keys/{name}", source.read_bytes())
     server.certificate.write_bytes(cert.read_bytes())
 
 
@@ -230,7 +229,7 @@ def test_key_that_does_not_fit(fresh):
     made = fresh.temp / "made"
     made.mkdir()
     key, _ = make_key(made, "p256")
-    (fresh.dir / "keys/https.key").write_bytes(key.read_bytes())
+    fresh.replace("keys/https.key", key.read_bytes())
     try:
         fresh.start()
     except AssertionError:

@@ -101,6 +101,14 @@ def alive(process):
     return fields[19] == start and fields[0] != "Z"
 
 
+def running(pid):
+    """Is there a process of this number that is no zombie?  Asks nothing that only root may know."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class Result:
     """What a command printed and how it ended."""
 
@@ -187,6 +195,15 @@ class Instance:
         path = self.dir / "sallyport.conf"
         lines = [l for l in path.read_text().splitlines() if l.split(" ")[0].lower() != keyword.lower()]
         path.write_text("\n".join(lines + [f"{keyword} {value}", ""]))
+
+    def replace(self, name, content, mode=0o600):
+        """Put a file in place of one of the instance's, which may be read-only, as its owner would."""
+        path = self.dir / name
+        path.unlink()
+        path.write_bytes(content)
+        path.chmod(mode)
+        if os.geteuid() == 0:
+            os.chown(path, self.identity.uid, self.identity.uid)
 
     # ---- life ----
 
