@@ -232,6 +232,9 @@ def test_reload(server):
     conf.write_text(good + "\nNoSuchSetting 1\n")
     os.kill(supervisor(server), signal.SIGHUP)
     wait_until(server, "a refusal", lambda: "NoSuchSetting" in server.log())
+    conf.write_text(good + "\nSegmentLength 64K\n")
+    os.kill(supervisor(server), signal.SIGHUP)
+    wait_until(server, "a warning", lambda: "SegmentLength is taken up by a restart only" in server.log())
     conf.write_text(good)
     round_trip(server, "after-bad-reload.bin")
 

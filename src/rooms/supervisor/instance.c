@@ -311,6 +311,23 @@ instance_open(struct instance *in, const char *dir, bool as_root)
 	bind_sockets(in);
 }
 
+/* Settings that differ in the file but cannot be taken up now are named, not silently left. */
+static void
+warn_of_restart(const struct conf *now, const struct conf *fresh)
+{
+	size_t n;
+	const struct conf_row *rows = conf_rows(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		char a[1400], b[1400];
+
+		conf_print(now, i, a, sizeof(a));
+		conf_print(fresh, i, b, sizeof(b));
+		if (!rows[i].reload && strcmp(a, b) != 0)
+			log_warning("%s is taken up by a restart only", rows[i].keyword);
+	}
+}
+
 int
 instance_reload(struct instance *in, char *why, size_t cap)
 {
@@ -329,6 +346,7 @@ instance_reload(struct instance *in, char *why, size_t cap)
 		(void)snprintf(why, cap, "settings: %s", sp_strerror(conf));
 		return conf;
 	}
+	warn_of_restart(&in->conf, &fresh);
 	in->conf = merged;
 	close_fd(&in->conf_fd);
 	close_fd(&in->certificate_fd);
