@@ -100,6 +100,35 @@ test_long_list(void **state)
 	fix_done(&f);
 }
 
+/* HEAD of a folder: the rows are made and thrown away, however many they are. */
+static void
+test_head_of_a_long_list(void **state)
+{
+	static uint8_t buf[61440];
+	struct fix f;
+	uint64_t at = 0;
+	size_t len;
+
+	(void)state;
+	fix_init(
+	    &f, SPAN_LIT("HEAD /api/v1/files/by-path/?perPage=60 HTTP/1.1\r\n" AUTH "\r\n"), 9999);
+	say_principal(&f);
+	while (at < 60) {
+		struct ipc_entries m = {.total = 60};
+
+		m.count = rows(buf, sizeof(buf), at + 1, (uint32_t)(60 - at), &len);
+		m.rows = span_of(buf, len);
+		assert_int_equal(chan_send_entries(&f.broker, &m, -1), SP_OK);
+		at += m.count;
+	}
+	run(&f);
+	assert_true(f.waited);
+	assert_non_null(strstr(out(&f), "HTTP/1.1 200 OK\r\n"));
+	assert_memory_equal(out(&f) + f.tls.out_len - 4, "\r\n\r\n", 4);
+	assert_null(strstr(out(&f), "items"));
+	fix_done(&f);
+}
+
 static void
 test_list_broken_in_the_middle(void **state)
 {
@@ -384,6 +413,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_long_list),
+	    cmocka_unit_test(test_head_of_a_long_list),
 	    cmocka_unit_test(test_list_broken_in_the_middle),
 	    cmocka_unit_test(test_chunked_put),
 	    cmocka_unit_test(test_put_that_fails),

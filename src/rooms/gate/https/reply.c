@@ -112,8 +112,10 @@ send_piece(struct conn *c, bool last)
 	size_t n = r->body.len;
 	int rc;
 
-	if (r->no_body || (n == 0 && !last))
+	if (r->no_body || (n == 0 && !last)) {
+		r->body.len = 0;
 		return SP_OK;
+	}
 	if (r->chunked) {
 		static const char crlf[] = "\r\n", end[] = "0\r\n\r\n";
 
