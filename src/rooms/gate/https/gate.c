@@ -98,7 +98,23 @@ gate_take(struct gate_table *t, struct gate_worker *w, struct gate_address *a)
 
 /* ---- addresses ---- */
 
-/* The host of "ADDRESS:PORT". */
+/* Where the network of "[IPV6]:PORT" ends: behind four groups, 64 bits, all of which one customer
+ * has.  "::" before that ends it, too, which only widens it.  IPv4 in IPv6's clothes counts whole.
+ */
+static size_t
+network_end(struct span s)
+{
+	unsigned groups = 0;
+
+	if (span_starts(s, SPAN_LIT("[::ffff:")))
+		return span_find(s, ']');
+	for (size_t i = 1; i < s.len && s.ptr[i] != ']'; i++)
+		if (s.ptr[i] == ':' && (++groups == 4 || (i + 1 < s.len && s.ptr[i + 1] == ':')))
+			return i;
+	return span_find(s, ']');
+}
+
+/* The host of "ADDRESS:PORT"; of IPv6 the network. */
 static void
 host_of(const char *peer, char host[GATE_ADDRESS_MAX])
 {
@@ -106,6 +122,10 @@ host_of(const char *peer, char host[GATE_ADDRESS_MAX])
 	struct text t = text_of(host, GATE_ADDRESS_MAX);
 	size_t n = s.len;
 
+	if (span_starts(s, SPAN_LIT("["))) {
+		text_add(&t, span_cut(s, network_end(s)));
+		return;
+	}
 	while (n > 0 && s.ptr[n - 1] != ':')
 		n--;
 	text_add(&t, span_cut(s, n > 0 ? n - 1 : s.len));

@@ -42,7 +42,7 @@ void gate_remove(struct gate_table *t, uint64_t serial);
 /* gate_idle - the worker that has waited longest at this listener; NULL: none. */
 struct gate_worker *gate_idle(struct gate_table *t, uint8_t listener);
 /* gate_admit - may this address have one more connection?
- *   peer     "ADDRESS:PORT"; the port does not count
+ *   peer     "ADDRESS:PORT"; the port does not count, and of IPv6 only the network (64 bits) does
  *   most     connections of one address
  *   returns  the address, to be given to gate_take or gate_release; NULL: too many, or no memory */
 struct gate_address *gate_admit(struct gate_table *t, const char *peer, uint32_t most);

@@ -101,6 +101,34 @@ test_limit_per_address(void **state)
 	done(t);
 }
 
+/* Who has one IPv6 address has 2^64 of them: they count together. */
+static void
+test_limit_per_network(void **state)
+{
+	struct gate_table *t = table();
+	struct gate_address *a, *b, *c, *d, *e;
+
+	(void)state;
+	a = gate_admit(t, "[2001:db8:1:2::5]:1000", 2);
+	b = gate_admit(t, "[2001:db8:1:2:aaaa:bbbb:cccc:dddd]:1000", 2);
+	assert_non_null(a);
+	assert_ptr_equal(a, b);
+	assert_null(gate_admit(t, "[2001:db8:1:2:1::7]:1", 2));
+	/* the neighbours' */
+	c = gate_admit(t, "[2001:db8:1:3::5]:1000", 2);
+	assert_non_null(c);
+	assert_ptr_not_equal(a, c);
+	/* IPv4 stays what it is */
+	d = gate_admit(t, "[::ffff:10.0.0.1]:1", 1);
+	e = gate_admit(t, "[::ffff:10.0.0.2]:1", 1);
+	assert_non_null(d);
+	assert_non_null(e);
+	assert_null(gate_admit(t, "[::ffff:10.0.0.1]:2", 1));
+	gate_release(t, a), gate_release(t, b), gate_release(t, c);
+	gate_release(t, d), gate_release(t, e);
+	done(t);
+}
+
 static void
 test_many(void **state)
 {
@@ -125,6 +153,7 @@ main(void)
 	    cmocka_unit_test(test_first_in_first_out),
 	    cmocka_unit_test(test_refusals),
 	    cmocka_unit_test(test_limit_per_address),
+	    cmocka_unit_test(test_limit_per_network),
 	    cmocka_unit_test(test_many),
 	};
 
