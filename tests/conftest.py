@@ -1,4 +1,5 @@
 """Fixtures of every test below tests/: a running server per module and identity, and clients of it."""
+import os
 import sys
 from pathlib import Path
 
@@ -12,6 +13,24 @@ from lib.instance import Identity, Instance, binary  # noqa: E402
 def pytest_sessionstart(session):
     if not binary().exists():
         pytest.exit(f"{binary()} is missing: run scripts/build, or scripts/test", returncode=2)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "root: only root can do this (mount, look into others' processes); no variant for others exists")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests marked root have no variant as an ordinary user."""
+    def is_for(item):
+        if item.get_closest_marker("root") is None:
+            return True
+        identity = item.callspec.params.get("identity") if hasattr(item, "callspec") else None
+        return os.geteuid() == 0 and (identity is None or identity.uid == 0)
+
+    gone = [item for item in items if not is_for(item)]
+    if gone:
+        config.hook.pytest_deselected(items=gone)
+        items[:] = [item for item in items if is_for(item)]
 
 
 @pytest.fixture(scope="module", params=Identity.all(), ids=repr)

@@ -151,6 +151,20 @@ def test_without_a_valid_token(server, field):
     assert fields["www-authenticate"].startswith("Bearer")
 
 
+def test_a_refusal_says_what_is_needed(server):
+    refused = server.anonymous().get("/api/v1/users/self?access_token=x").json()
+    assert "Authorization: Bearer" in refused["detail"]
+    refused = server.anonymous().get("/api/v1/users/self", auth=("alice", "x")).json()
+    assert "Bearer" in refused["detail"] and "scheme" in refused["detail"]
+
+
+def test_head_of_a_folder_is_what_get_says(alice):
+    for path in ("/Home/alice", "/Home/alice/", "/"):
+        got, head = alice.get(alice.url(path)), alice.head(alice.url(path))
+        assert got.status_code == head.status_code == 200
+        assert head.content == b"" and got.headers["Content-Type"] == head.headers["Content-Type"]
+
+
 def test_another_user_on_the_same_connection_is_misdirected(server, alice, bob):
     s = server.raw(10)
     request = "GET /api/v1/users/self HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n"
@@ -198,6 +212,29 @@ def test_a_slow_head_is_cut_off(fresh):
     except OSError:
         data = b""
     assert time.monotonic() - begin < 15
+    assert data == b"" or b" 408 " in data.split(b"\r\n")[0]
+    fresh.stop()
+
+
+def test_a_slow_form_is_cut_off(fresh):
+    fresh.init()
+    fresh.set("RequestTimeout", "2s")
+    fresh.start()
+    s = fresh.raw(20)
+    begin = time.monotonic()
+    s.sendall(b"POST /api/v1/token HTTP/1.1\r\nHost: x\r\nContent-Length: 8000\r\n\r\n")
+    data = b""
+    try:
+        while time.monotonic() - begin < 15 and not data:
+            s.sendall(b"a")
+            s.settimeout(0.2)
+            try:
+                data = s.recv(1000)
+            except TimeoutError:
+                pass
+    except OSError:
+        pass
+    assert time.monotonic() - begin < 10
     assert data == b"" or b" 408 " in data.split(b"\r\n")[0]
     fresh.stop()
 
