@@ -225,6 +225,32 @@ session_reply(struct broker *b, uint64_t serial, struct session_tokens *t)
 
 /* ---- the steps of a password login ---- */
 
+/* An attempt is charged before the password is looked at.  One that was never judged, or was good
+ * and could not be carried out, was no failure: a busy server must not lock partners out. */
+static void
+not_a_failure(struct broker *b, const struct actor *actor, struct span user)
+{
+	if (lockout_refund(b->db, actor->address, user, false, b->wall_us()) != SP_OK)
+		log_warning("a failure that was none stays counted");
+}
+
+/* Is the account still the one whose password was checked?  An authenticator takes its time, and
+ * sessions that a new password ends must not come back. */
+static int
+still_good(struct broker *b, const struct login *l)
+{
+	struct account now;
+	int err = account_by_name(b->db, span_str(l->name), &now);
+
+	if (err == 1 && now.id == l->account.id && strcmp(now.phc, l->account.phc) == 0 &&
+	    account_refusal(&now, l->op.actor.listener) == NULL)
+		err = SP_OK;
+	else if (err >= 0)
+		err = SP_EAUTH;
+	mem_wipe(&now, sizeof(now));
+	return err;
+}
+
 static void
 login_done(struct broker *b, struct op *op, const struct answer *a)
 {
@@ -250,7 +276,7 @@ login_recorded(struct broker *b, struct op *op, const struct answer *a)
 	int64_t now_us = b->wall_us();
 	int err = a->err;
 
-	if (err == SP_OK && (err = db_mark(b->db)) == SP_OK) {
+	if (err == SP_OK && (err = still_good(b, l)) == SP_OK && (err = db_mark(b->db)) == SP_OK) {
 		if ((err = session_add(b, &op->actor, &l->tokens)) == SP_OK &&
 		    (err = lockout_refund(
 			 b->db, op->actor.address, span_str(l->name), true, now_us)) == SP_OK)
@@ -260,10 +286,13 @@ login_recorded(struct broker *b, struct op *op, const struct answer *a)
 		else
 			db_undo(b->db);
 	}
-	if (err != SP_OK)
-		op_fail(b, op, err, 0);
-	else
+	if (err == SP_OK) {
 		op_commit(b, op, login_done);
+		return;
+	}
+	if (err != SP_EAUTH)
+		not_a_failure(b, &op->actor, span_str(l->name));
+	op_fail(b, op, err, 0);
 }
 
 static void
@@ -274,10 +303,7 @@ login_checked(struct broker *b, struct op *op, const struct answer *a)
 	int err = a->err;
 
 	if (err != SP_OK && err != SP_EAUTH) {
-		/* nobody looked at the password */
-		if (lockout_refund(
-			b->db, op->actor.address, span_str(l->name), false, b->wall_us()) != SP_OK)
-			log_warning("a failure that was none stays counted");
+		not_a_failure(b, &op->actor, span_str(l->name));
 		op_fail(b, op, SP_EUNAVAIL, 1);
 		return;
 	}
@@ -289,8 +315,10 @@ login_checked(struct broker *b, struct op *op, const struct answer *a)
 	account_actor(&l->account, &op->actor);
 	record_init(&rec, EVENT_LOGIN, &op->actor, op->serial);
 	record_text(&rec, "proof", SPAN_LIT("password"));
-	if ((err = ledger_record(b, op, &rec, login_recorded)) != SP_OK)
+	if ((err = ledger_record(b, op, &rec, login_recorded)) != SP_OK) {
+		not_a_failure(b, &op->actor, span_str(l->name));
 		op_fail(b, op, err, 1);
+	}
 }
 
 /* unknown users get a made-up PHC string, so that they cost the same */
@@ -334,8 +362,10 @@ begin(struct broker *b, struct login *l, const struct ipc_login_password *m)
 		else
 			db_undo(b->db);
 	}
-	if (err == SP_OK)
-		err = auth_check(b, &l->op, m->password, phc, login_checked);
+	if (err != SP_OK)
+		return err;
+	if ((err = auth_check(b, &l->op, m->password, phc, login_checked)) != SP_OK)
+		not_a_failure(b, &l->op.actor, m->user);
 	return err;
 }
 
