@@ -40,7 +40,8 @@ handle_self(struct broker *b, struct worker *w, struct span body)
 	return SP_OK;
 }
 
-/* the name of an organisation is public: it stands on the login page */
+/* Before a login the first organisation is shown, on the login page; then one's own.  That there
+ * are others is nobody's business. */
 int
 handle_org_get(struct broker *b, struct worker *w, struct span body)
 {
@@ -52,7 +53,7 @@ handle_org_get(struct broker *b, struct worker *w, struct span body)
 
 	if (err != SP_OK)
 		return err;
-	id = m.org != 0 ? (int64_t)m.org : w->is_authed ? w->actor.org : 0;
+	id = w->is_authed ? w->actor.org : 0;
 	{
 		DEFER(sql_end)
 		struct sql q = sql_query(b->db, id != 0 ? SQL_ORG_BY_ID : SQL_ORG_NEXT, SI(id));
@@ -62,6 +63,8 @@ handle_org_get(struct broker *b, struct worker *w, struct span body)
 		out.id = (uint64_t)sql_i64(&q);
 		sql_text_of(&q, name, sizeof(name));
 	}
+	if (m.org != 0 && m.org != out.id)
+		return SP_ENOORG;
 	out.name = span_str(name);
 	REPLY(b, w->serial, ORG, org, &out, -1);
 	return SP_OK;
