@@ -162,6 +162,21 @@ folder_account(struct db *db, int64_t id, int64_t delta)
 
 /* ---- targets ---- */
 
+/* All names are judged before any is looked up: a name that cannot be must not tell whether what
+ * stands before it is there. */
+static int
+names_check(struct span path)
+{
+	char buf[NAME_MAX_BYTES + 1];
+	struct span name, normal;
+	int err;
+
+	while ((err = path_next(&path, &name)) == 1)
+		if ((err = name_normal(name, buf, sizeof(buf), &normal)) != SP_OK)
+			return err;
+	return err;
+}
+
 /* the folder or file at a path; a file can only be its last name */
 static int
 walk_path(struct db *db, int64_t org, struct span path, int64_t *ret_folder, int64_t *ret_file)
@@ -170,7 +185,7 @@ walk_path(struct db *db, int64_t org, struct span path, int64_t *ret_folder, int
 	struct span name;
 	int err = path_check(path);
 
-	if (err != SP_OK)
+	if (err != SP_OK || (err = names_check(path)) != SP_OK)
 		return err;
 	if ((err = sql_get(db, SQL_FOLDER_ROOT, &folder, SI(org))) != 1)
 		return err < 0 ? err : SP_ENOTFOUND;
