@@ -227,7 +227,12 @@ judge_again(struct broker *b, struct committing *c)
 	memcpy(u->path, p.path, sizeof(u->path)); /* a folder above may have a new name */
 	if ((err = upload_left(b, u->user, u->org, u->chain, u->n_chain, u, &left)) != SP_OK)
 		return err;
-	return c->size > left ? SP_EQUOTA : SP_OK;
+	if (c->size > left)
+		return SP_EQUOTA;
+	/* until it is in the database nobody else may have this room, also when its size was not
+	 * said before */
+	u->reserved = c->size;
+	return SP_OK;
 }
 
 static void

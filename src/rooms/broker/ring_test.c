@@ -61,6 +61,128 @@ test_refused_logins(void **state)
 	worker_free(w), worker_free(far);
 }
 
+/* What nobody judged, or what was right, is no failure: a server that is busy or has lost its log
+ * locks nobody out. */
+static void
+test_not_a_failure(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = connect_worker(s, 0);
+
+	s->b->n_auth_queue = AUTH_QUEUE_MAX;
+	for (int i = 0; i < 6; i++)
+		REFUSES(
+		    w, SP_EUNAVAIL, login_password, .user = TEXT("alice"), .password = TEXT("pw"));
+	s->b->n_auth_queue = 0;
+	add_authenticator(s);
+	chan_close(&s->ledger);
+	loop_unwatch(s->b->loop, s->ledger_watch);
+	s->ledger_watch = NULL;
+	for (int i = 0; i < 6; i++)
+		REFUSES(
+		    w, SP_EUNAVAIL, login_password, .user = TEXT("alice"), .password = TEXT("pw"));
+	link_ledger(s, false);
+	run_ms(s, 30);
+	assert_int_equal(
+	    ASK(w, login_password, .user = TEXT("alice"), .password = TEXT("pw")), IPC_SESSION);
+	worker_free(w);
+}
+
+/* The password is changed while an authenticator looks at the old one. */
+static void
+test_password_changed(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = connect_worker(s, 0);
+	struct ipc_login_password m = {.user = TEXT("alice"), .password = TEXT("pw")};
+
+	assert_int_equal(chan_send_login_password(&w->chan, &m, -1), SP_OK);
+	run_ms(s, 30);
+	assert_false(w->has);
+	assert_int_equal(
+	    sql_run(s->b->db, SQL_USER_SET_PHC, SI(1), ST(TEXT("$argon2id$v=19$y")), SI(now_us)),
+	    SP_OK);
+	add_authenticator(s);
+	assert_int_equal(wait_reply(w), IPC_FAILED);
+	assert_err(failure(w), SP_EAUTH);
+	assert_int_equal(
+	    ASK(w, login_password, .user = TEXT("alice"), .password = TEXT("pw")), IPC_SESSION);
+	worker_free(w);
+}
+
+/* Other organisations are nobody's business, with a login or without. */
+static void
+test_org_names(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = connect_worker(s, 0);
+	int64_t other = 0;
+
+	assert_int_equal(db_org_add(s->b->db, TEXT("Rival"), now_us, &other), SP_OK);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ASK(w, org_get, .org = 0), IPC_ORG);
+		assert_int_equal(ASK(w, org_get, .org = 1), IPC_ORG);
+		REFUSES(w, SP_ENOORG, org_get, .org = (uint64_t)other);
+		REFUSES(w, SP_ENOORG, org_get, .org = 99);
+		worker_free(w);
+		w = login(s, "alice", NULL);
+	}
+	worker_free(w);
+}
+
+/* A name that cannot be says nothing about the hidden folder before it. */
+static void
+test_hidden_folder(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login(s, "alice", NULL);
+	static const char *const folders[] = {"bob", "nobody"};
+	char path[300];
+
+	for (size_t f = 0; f < ARRAY_LEN(folders); f++) {
+		size_t n = (size_t)snprintf(path, sizeof(path), "/Home/%s/", folders[f]);
+
+		/* QA with a dot below it: 3 bytes that become 6 */
+		for (int i = 0; i < 85; i++, n += 3)
+			memcpy(path + n, "\xe0\xa5\x98", 3);
+		path[n] = '\0';
+		REFUSES(w, SP_ENAME, stat, .path = TEXT(path));
+	}
+	REFUSES(w, SP_ENOTFOUND, stat, .path = TEXT("/Home/bob/x"));
+	REFUSES(w, SP_ENOTFOUND, stat, .path = TEXT("/Home/nobody/x"));
+	worker_free(w);
+}
+
+/* Two uploads of unknown length that each fit, and do not fit together, end at once. */
+static void
+test_quota_together(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w[2] = {login(s, "alice", NULL), login(s, "alice", NULL)};
+	struct ipc_commit m[2] = {{.size = 100000}, {.size = 100000}};
+	unsigned stored = 0, tries = 0;
+
+	assert_int_equal(sql_run(s->b->db, SQL_USER_SET_QUOTA, SI(1), SI(150000)), SP_OK);
+	for (int i = 0; i < 2; i++) {
+		m[i].upload =
+		    begin_big(w[i], i == 0 ? "/Home/alice/a" : "/Home/alice/b", UINT64_MAX);
+		fill(w[i], 100000);
+		w[i]->has = false;
+	}
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(chan_send_commit(&w[i]->chan, &m[i], -1), SP_OK);
+	for (int i = 0; i < 2; i++) {
+		while (!w[i]->has && !w[i]->is_closed && tries++ < 100)
+			run_ms(s, 20);
+		if (w[i]->id == IPC_ENTRY)
+			stored++;
+		else
+			assert_err(failure(w[i]), SP_EQUOTA);
+		worker_free(w[i]);
+	}
+	assert_int_equal(stored, 1);
+}
+
 static void
 test_admin_door(void **state)
 {
@@ -332,6 +454,11 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    RING(test_login),
 	    RING(test_refused_logins),
+	    RING(test_not_a_failure),
+	    RING(test_password_changed),
+	    RING(test_org_names),
+	    RING(test_hidden_folder),
+	    RING(test_quota_together),
 	    RING(test_admin_door),
 	    RING(test_sessions),
 	    RING(test_api_token),
