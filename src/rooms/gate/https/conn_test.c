@@ -383,8 +383,7 @@ test_multipart(void **state)
 	static const char body[] =
 	    PART "hashtype\r\n\r\nSHA-1\r\n" PART
 		 "hash\r\n\r\nAAF4C61DDCC5E8A2DABEDE0F3B482CD9AEA9434D\r\n" PART
-		 "comments\r\n\r\nquarter\r\n" PART
-		 "\"file\"; filename=\"=?utf-8?B?x?=\"; "
+		 "comments\r\n\r\nquarter\r\n" PART "\"file\"; filename=\"=?utf-8?B?x?=\"; "
 		 "filename*=utf-8''x%5C%C3%BC.bin\r\n\r\nhello\r\n--b--\r\n";
 	char request[2048];
 	struct text t = text_of(request, sizeof(request));
@@ -421,6 +420,58 @@ test_multipart(void **state)
 	fix_done(&f);
 }
 
+/* The same in chunks: the connection persists, and a broken end is a broken request. */
+static void
+multipart_chunked(struct fix *f, const char *end)
+{
+	static const char body[] = PART "file; filename=x.bin\r\n\r\nhello\r\n--b--\r\n";
+	static char request[2048];
+	struct text t = text_of(request, sizeof(request));
+	struct ipc_upload up = {.upload = 77, .limit = 5000, .segment = 65536};
+	struct ipc_entry e = file_entry(5), folder = file_entry(0);
+	struct ipc_done done = {0};
+	int fd = file_open_at(AT_FDCWD, "/tmp", O_RDWR | O_TMPFILE, 0600);
+
+	assert_true(fd >= 0);
+	folder.kind = 0;
+	text_fmt(&t,
+	    "POST /api/v1/folders/3/files HTTP/1.1\r\n" AUTH
+	    "Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n"
+	    "%zx\r\n%s\r\n%s",
+	    sizeof(body) - 1, body, end);
+	fix_init(f, text_span(&t), 13);
+	say_principal(f);
+	assert_int_equal(chan_send_entry(&f->broker, &folder, -1), SP_OK);
+	assert_int_equal(chan_send_upload(&f->broker, &up, fd), SP_OK);
+	say_key(f, 0, 5000, true);
+	if (end[0] == '0')
+		assert_int_equal(chan_send_entry(&f->broker, &e, -1), SP_OK);
+	else
+		assert_int_equal(chan_send_done(&f->broker, &done, -1), SP_OK);
+	run(f);
+}
+
+static void
+test_multipart_in_chunks(void **state)
+{
+	uint8_t buf[IPC_MAX];
+	struct fix f;
+
+	(void)state;
+	multipart_chunked(&f, "0\r\n\r\n");
+	assert_non_null(strstr(out(&f), "HTTP/1.1 201 "));
+	assert_null(strstr(out(&f), "Connection: close"));
+	assert_true(f.waited);
+	fix_done(&f);
+	multipart_chunked(&f, "x\r\n\r\n");
+	assert_non_null(strstr(out(&f), "HTTP/1.1 400 "));
+	assert_false(f.waited);
+	for (int i = 0; i < 3; i++)
+		(void)asked(&f, buf);
+	assert_int_equal(asked(&f, buf).id, IPC_ABORT);
+	fix_done(&f);
+}
+
 int
 main(void)
 {
@@ -436,6 +487,7 @@ main(void)
 	    cmocka_unit_test(test_broker_gone),
 	    cmocka_unit_test(test_continue_after_the_rights),
 	    cmocka_unit_test(test_multipart),
+	    cmocka_unit_test(test_multipart_in_chunks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

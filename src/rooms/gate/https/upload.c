@@ -7,6 +7,7 @@
 #include "rooms/gate/https/router.h"
 
 #define WINDOW_BYTES 65536u /* of the body that the multipart parser sees */
+#define EPILOGUE_MAX 65536u /* bytes behind the closing delimiter, which mean nothing */
 
 enum part { PART_OTHER, PART_FILE, PART_HASH, PART_HASHTYPE, PART_COMMENTS };
 
@@ -172,6 +173,24 @@ more(struct upload *u)
 	return SP_OK;
 }
 
+/* What is behind the closing delimiter is read away: only then has the request arrived in full. */
+static int
+epilogue(struct upload *u)
+{
+	size_t n = 0;
+
+	while (!u->c->body.ended) {
+		int64_t got = body_read(u->c, u->window, WINDOW_BYTES);
+
+		if (got < 0)
+			return (int)got;
+		n += (size_t)got;
+		if (n > EPILOGUE_MAX)
+			return SP_ETOOBIG;
+	}
+	return SP_OK;
+}
+
 static int
 parse(struct upload *u)
 {
@@ -183,7 +202,7 @@ parse(struct upload *u)
 		u->at = u->have - in.len;
 		switch (rc) {
 		case HTTP_END:
-			return SP_OK;
+			return epilogue(u);
 		case HTTP_PART:
 			rc = begin_part(u, &p);
 			break;
