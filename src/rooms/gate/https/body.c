@@ -26,6 +26,26 @@ stall_ms(const struct conn *c)
 	return (int)(c->conf->stall_timeout * 1000);
 }
 
+/* How long to wait for more of the body. */
+static int
+wait_ms(const struct conn *c)
+{
+	int64_t left;
+
+	if (c->body.end_ms == 0)
+		return stall_ms(c);
+	left = c->body.end_ms - clock_mono_ms();
+	return left <= 0 ? 0 : left < stall_ms(c) ? (int)left : stall_ms(c);
+}
+
+/* From here on what is left of the body has as long as a head: a byte now and then is not enough.
+ */
+static void
+hurry(struct conn *c)
+{
+	c->body.end_ms = clock_mono_ms() + c->conf->request_timeout * 1000;
+}
+
 int
 conn_write(struct conn *c, struct span s)
 {
@@ -92,7 +112,7 @@ fill(struct conn *c)
 	}
 	if (c->have == CONN_IN_BYTES)
 		return SP_EHDRLONG;
-	got = conn_read(c, c->in + c->have, CONN_IN_BYTES - c->have, stall_ms(c));
+	got = conn_read(c, c->in + c->have, CONN_IN_BYTES - c->have, wait_ms(c));
 	if (got < 0)
 		return (int)got;
 	c->have += (size_t)got;
@@ -114,7 +134,7 @@ read_sized(struct conn *c, uint8_t *dst, size_t n)
 		c->at += n;
 		got = (int64_t)n;
 	} else {
-		got = conn_read(c, dst, n, stall_ms(c));
+		got = conn_read(c, dst, n, wait_ms(c));
 		if (got < 0)
 			return got;
 	}
@@ -150,7 +170,7 @@ read_chunked(struct conn *c, uint8_t *dst, size_t n)
 	int64_t got;
 
 	if (b->pending.len == 0 && direct != 0 && c->at == c->have) {
-		got = conn_read(c, dst, n < direct ? n : (size_t)direct, stall_ms(c));
+		got = conn_read(c, dst, n < direct ? n : (size_t)direct, wait_ms(c));
 		if (got > 0)
 			http_chunked_took(&b->chunked, (uint64_t)got);
 		return got;
@@ -188,6 +208,7 @@ body_all(struct conn *c, uint8_t *dst, size_t cap)
 	rc = body_wanted(c);
 	if (rc < 0)
 		return rc;
+	hurry(c);
 	while (n < cap && !c->body.ended) {
 		int64_t got = body_read(c, dst + n, cap - n);
 
@@ -222,6 +243,7 @@ body_drop(struct conn *c)
 
 	if (c->broken || !body_small(c))
 		return false;
+	hurry(c);
 	while (!c->body.ended)
 		if (body_read(c, buf, sizeof(buf)) < 0)
 			return false;

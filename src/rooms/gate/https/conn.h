@@ -31,7 +31,8 @@ struct body {
 	uint64_t left;
 	struct http_chunked chunked;
 	struct span pending; /* content in the read buffer that was not taken yet */
-	bool expects;	     /* the client waits for 100 (Continue) */
+	int64_t end_ms; /* when a small body must be here in full; 0: only StallTimeout counts */
+	bool expects;	/* the client waits for 100 (Continue) */
 	bool ended;
 };
 
@@ -102,8 +103,8 @@ int body_wanted(struct conn *c) MUST_USE;
  *   returns  bytes, 0 at the end of the body; SP_ESYNTAX and the like (framing), SP_ETIMEOUT,
  * SP_ECLOSED */
 int64_t body_read(struct conn *c, uint8_t *dst, size_t n) MUST_USE;
-/* body_all - the whole of a small body (body_wanted first is done here).
- *   returns  bytes in dst; SP_ETOOBIG over cap */
+/* body_all - the whole of a small body (body_wanted first is done here), within RequestTimeout.
+ *   returns  bytes in dst; SP_ETOOBIG over cap, SP_ETIMEOUT */
 int64_t body_all(struct conn *c, uint8_t *dst, size_t cap) MUST_USE;
 /* body_small - is what is left of the body little enough to read it away after the reply? */
 bool body_small(const struct conn *c);
