@@ -38,6 +38,8 @@ grant_failed(struct conn *c, int err)
 	case SP_ETOOBIG:
 	case SP_ESPACE:
 		return oauth_error(c, 400, "invalid_request", SP_ESYNTAX);
+	case SP_ENOTIMPL:
+		return oauth_error(c, 400, "unsupported_grant_type", err);
 	case SP_EMISDIRECT:
 		c->keep = false;
 		return oauth_error(c, 421, "invalid_request", err);
@@ -123,8 +125,10 @@ token_post(struct conn *c)
 	struct span f = span_of(form, len > 0 ? (size_t)len : 0);
 	int n, rc;
 
-	if (len == SP_ETIMEOUT || len == SP_ECLOSED)
+	if (len == SP_ETIMEOUT || len == SP_ECLOSED) {
+		mem_wipe(form, sizeof(form));
 		return (int)len;
+	}
 	n = len < 0 ? (int)len : form_need(f, "grant_type", grant, sizeof(grant));
 	if (n < 0)
 		rc = n;
@@ -133,7 +137,7 @@ token_post(struct conn *c)
 	else if (span_eq_str(span_of(grant, (size_t)n), "refresh_token"))
 		rc = grant_refresh(c, f, &s);
 	else
-		return oauth_error(c, 400, "unsupported_grant_type", SP_ENOTIMPL);
+		rc = SP_ENOTIMPL;
 	mem_wipe(form, sizeof(form));
 	c->token_len = 0; /* which token is proved on this connection is the broker's to say anew */
 	return rc < 0 ? grant_failed(c, rc) : granted(c, &s);
