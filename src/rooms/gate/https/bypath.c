@@ -45,7 +45,7 @@ bypath_get(struct conn *c)
 	if (names_folder(m.path))
 		return list_path(c, m.path);
 	rc = file_send(c, &m);
-	return rc == SP_EISFOLDER && !c->sent && !c->head_method ? list_path(c, m.path) : rc;
+	return rc == SP_EISFOLDER && !c->sent ? list_path(c, m.path) : rc;
 }
 
 int

@@ -117,17 +117,31 @@ agent_set(struct conn *c)
 	c->agent[v.len] = '\0';
 }
 
-/* The bearer token of the request: RFC 6750 section 2.1. */
+/* The refusal of a request that shows no token, with what it should have shown. */
 static int
-bearer(const struct conn *c, struct span *ret)
+no_bearer(struct conn *c, const char *why)
+{
+	struct text t = text_of(c->ring->fault.detail, sizeof(c->ring->fault.detail));
+
+	text_str(&t, why);
+	return SP_EAUTH;
+}
+
+/* The bearer token of the request: RFC 6750 section 2.1 (never in the query, sections 2.2, 2.3). */
+static int
+bearer(struct conn *c, struct span *ret)
 {
 	struct span v = span_of(NULL, 0);
 	int n = http_single(&c->head, "Authorization", &v);
 
 	if (n < 0)
 		return n;
-	if (n == 0 || v.len < 8 || !span_ieq_str(span_cut(v, 7), "Bearer "))
-		return SP_EAUTH;
+	if (n == 0)
+		return no_bearer(
+		    c, "a token is needed here, in the field Authorization: Bearer TOKEN");
+	if (v.len < 8 || !span_ieq_str(span_cut(v, 7), "Bearer "))
+		return no_bearer(
+		    c, "the only scheme that is taken here is Authorization: Bearer TOKEN");
 	v = span_trim(span_skip(v, 7));
 	if (v.len == 0 || v.len > 255)
 		return SP_EAUTH;
@@ -173,7 +187,8 @@ parse_request(struct conn *c)
 	if (rc == SP_OK)
 		rc = http_target(&c->head, &c->path, &c->query);
 	if (rc < 0)
-		c->keep = false; /* who sends such a thing may mean the bytes behind it as something else */
+		c->keep = false; /* who sends such a thing may mean the bytes behind it as something
+				    else */
 	return rc;
 }
 
