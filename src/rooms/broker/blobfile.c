@@ -95,6 +95,27 @@ blobfile_seal(struct broker *b, const uint8_t blob[16], uint64_t size, uint32_t 
 	return sync_both(b, fd, dir);
 }
 
+bool
+blobfile_left(struct broker *b, const uint8_t blob[16])
+{
+	DEFER(close_fd) int fd = -1;
+
+	if (blobfile_open(b, blob, &fd) != SP_OK)
+		return false;
+	return lease_read(fd) == SP_ECONFLICT;
+}
+
+uint64_t
+blobfile_size(struct broker *b, const uint8_t blob[16])
+{
+	DEFER(close_fd) int fd = -1;
+	int64_t size = 0;
+
+	if (blobfile_open(b, blob, &fd) != SP_OK || file_size(fd, &size) != SP_OK)
+		return 0;
+	return (uint64_t)size;
+}
+
 void
 blobfile_remove(struct broker *b, const uint8_t blob[16])
 {

@@ -59,6 +59,7 @@ struct worker {
 	enum room room;
 	uint8_t listener;
 	bool is_authed, is_busy, is_dead;
+	uint32_t dead_s; /* since it is dead */
 	struct chan chan;
 	struct loop_watch *watch;
 	struct broker *broker;
@@ -212,6 +213,8 @@ void worker_gone(struct broker *b, uint64_t serial);
 void worker_peer(struct broker *b, uint64_t serial, struct span address);
 struct worker *worker_find(struct broker *b, uint64_t serial); /* NULL: none */
 void worker_watch_all(struct broker *b);		       /* when the broker begins to serve */
+/* workers_watch - once a second: a process that lives on without its socket is ended. */
+void workers_watch(struct broker *b);
 /* worker_violation - tell the supervisor, close the channel. */
 void worker_violation(struct broker *b, struct worker *w, uint16_t message, int err);
 /* worker_access - rights of the worker's principal, loaded when they changed. */

@@ -1,11 +1,14 @@
 /* put.c - PUT and ABORT: a name is judged, a key is asked for, a place to write is handed out. */
 #include "crypto/crypto.h"
+#include "crypto/floe.h"
 #include "crypto/wrap.h"
 #include "rooms/broker/put.h"
 #include "rooms/broker/store.h"
 #include "store/blob.h"
 #include "sys/fd.h"
 #include "sys/log.h"
+
+#define UPLOAD_SPARE (1u << 20) /* tail slots */
 
 struct putting {
 	struct op op;
@@ -137,6 +140,8 @@ upload_forget(struct broker *b, struct upload *u)
 void
 upload_drop(struct broker *b, struct upload *u, const struct actor *actor, const char *why)
 {
+	struct worker *w = worker_find(b, u->serial);
+	bool is_left = !u->is_small && blobfile_left(b, u->blob);
 	struct record rec;
 
 	if (!u->is_small)
@@ -150,6 +155,9 @@ upload_drop(struct broker *b, struct upload *u, const struct actor *actor, const
 	ledger_note(b, &rec);
 	b->count.aborted++;
 	upload_forget(b, u);
+	/* it kept a descriptor, and with it the disk that no name counts any more */
+	if (is_left && w != NULL)
+		worker_violation(b, w, IPC_UPLOAD, SP_ECONFLICT);
 }
 
 void
@@ -163,6 +171,20 @@ upload_lost(struct broker *b, struct worker *w)
 	/* one that is on its way into the log and the database is finished there */
 	if (!u->is_committing)
 		upload_drop(b, u, &w->actor, "the connection ended");
+}
+
+void
+uploads_watch(struct broker *b)
+{
+	for (const struct upload *u = b->uploads; u != NULL; u = u->next) {
+		struct worker *w = worker_find(b, u->serial);
+		uint64_t most = floe_ciphertext_len(u->limit, b->segment) + UPLOAD_SPARE;
+
+		if (u->is_small || w == NULL || w->is_dead || blobfile_size(b, u->blob) <= most)
+			continue;
+		worker_violation(b, w, IPC_UPLOAD, SP_ETOOBIG); /* takes u away */
+		return;
+	}
 }
 
 /* ---- PUT ---- */
@@ -361,6 +383,8 @@ handle_put(struct broker *b, struct worker *w, struct span body)
 	/* one at a time: a request that was given up without ABORT is given up here */
 	if (w->upload != NULL && !w->upload->is_committing)
 		upload_drop(b, w->upload, &w->actor, "another upload began");
+	if (w->is_dead)
+		return SP_OK;
 	if ((err = worker_access(b, w, &a)) != SP_OK ||
 	    (err = place_find(b->db, a, m.by, (int64_t)m.id, m.path, m.name, &p)) != SP_OK)
 		return err;

@@ -30,6 +30,8 @@ struct upload {
 void upload_lost(struct broker *b, struct worker *w);
 /* upload_drop - forget an upload: row, blob file, memory; recorded with this reason. */
 void upload_drop(struct broker *b, struct upload *u, const struct actor *actor, const char *why);
+/* uploads_watch - a worker that writes more than it may, ends: the disk belongs to all. */
+void uploads_watch(struct broker *b);
 /* upload_forget - memory only: its content has become a version, or was never there. */
 void upload_forget(struct broker *b, struct upload *u);
 /* may_store - do these rights allow to make a file, or to replace one that exists?  SP_EPERM */
@@ -60,5 +62,9 @@ int blobfile_open(struct broker *b, const uint8_t blob[16], int *ret_fd) MUST_US
  * (SP_EDAMAGED), and file and folder are on disk. */
 int blobfile_seal(
     struct broker *b, const uint8_t blob[16], uint64_t size, uint32_t segment) MUST_USE;
+/* blobfile_left - may somebody still write to it? */
+bool blobfile_left(struct broker *b, const uint8_t blob[16]);
+/* blobfile_size - 0 when there is none. */
+uint64_t blobfile_size(struct broker *b, const uint8_t blob[16]);
 void blobfile_remove(struct broker *b, const uint8_t blob[16]);
 #endif

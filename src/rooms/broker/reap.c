@@ -298,6 +298,8 @@ tick(void *arg, int fd, unsigned events)
 			b->wants_checkpoint = true;
 	}
 	shred_some(b);
+	uploads_watch(b);
+	workers_watch(b);
 	if (++b->ticks % SLOW_TICKS == 0) {
 		expire(b);
 		flood_flush(b);

@@ -71,8 +71,13 @@ test_lies(void **state)
 	up = begin_big(w, "/Home/alice/big", 100000);
 	assert_int_equal(file_truncate(w->fd, (int64_t)floe_ciphertext_len(100000, 65536)), SP_OK);
 	writer = TAKE_FD(w->fd);
-	REFUSES(w, SP_ECONFLICT, commit, .upload = up, .size = 100000);
+	assert_int_equal(ASK(w, commit, .upload = up, .size = 100000), 0);
+	assert_true(w->is_closed);
 	(void)close(writer);
+	worker_free(w);
+	read_supervisor(s);
+	assert_int_equal(s->n_violations, 1);
+	w = login(s, "alice", NULL);
 	REFUSES(w, SP_ENOTFOUND, commit, .upload = up, .size = 100000);
 	REFUSES(w, SP_ENOTFOUND, stat, .path = TEXT("/Home/alice/big"));
 	assert_int_equal(count_blobs(s), 0);
@@ -95,6 +100,7 @@ test_vanished(void **state)
 	assert_int_equal(count_events(s, EVENT_UPLOAD_ABORTED), 1);
 	w = login(s, "alice", NULL);
 	uint64_t up = begin_big(w, "/Home/alice/big", 100000);
+	close_fd(&w->fd);
 	assert_int_equal(ASK(w, abort, .upload = up), IPC_DONE);
 	REFUSES(w, SP_ENOTFOUND, abort, .upload = up);
 	worker_free(w);

@@ -2,6 +2,8 @@
  * limits. */
 #include "rooms/broker/ring_stage.h"
 
+#include <unistd.h>
+
 #include "rooms/broker/login.h"
 #include "sys/fd.h"
 
@@ -179,8 +181,11 @@ test_hoarder(void **state)
 	struct stage *s = *state;
 	struct worker_end *w = login(s, "alice", NULL);
 
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; i < 200; i++) {
 		(void)begin_big(w, "/Home/alice/big", 100000);
+		if (i < 199)
+			close_fd(&w->fd);
+	}
 	assert_int_equal(s->b->n_uploads, 1);
 	assert_int_equal(count_blobs(s), 1);
 	worker_free(w);
@@ -188,6 +193,45 @@ test_hoarder(void **state)
 	assert_int_equal(s->b->n_uploads, 0);
 	assert_int_equal(s->b->n_ops, 0);
 	assert_int_equal(count_blobs(s), 0);
+}
+
+/* a descriptor that is kept would go on filling the disk under no name */
+static void
+test_parked_writer(void **state)
+{
+	struct stage *s = *state;
+
+	for (int how = 0; how < 2; how++) {
+		struct worker_end *w = login(s, "alice", NULL);
+		uint64_t up = begin_big(w, "/Home/alice/big", 100000);
+		int parked = TAKE_FD(w->fd);
+
+		assert_int_equal(how == 0 ? ASK(w, abort, .upload = up)
+					  : ASK(w, put, .path = TEXT("/Home/alice/big"), .size = 1),
+		    0);
+		assert_true(w->is_closed);
+		assert_int_equal(s->b->n_uploads, 0);
+		(void)close(parked);
+		worker_free(w);
+	}
+	read_supervisor(s);
+	assert_int_equal(s->n_violations, 2);
+}
+
+/* more than it said: within seconds it is ended, and the disk is free again */
+static void
+test_overflow(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login(s, "alice", NULL);
+
+	(void)begin_big(w, "/Home/alice/big", 100000);
+	assert_int_equal(file_truncate(w->fd, 4 << 20), SP_OK);
+	run_ms(s, 1500);
+	assert_int_equal(count_blobs(s), 0);
+	worker_free(w);
+	read_supervisor(s);
+	assert_int_equal(s->n_violations, 1);
 }
 
 int
@@ -198,6 +242,8 @@ main(void)
 	    RING(test_fresh),
 	    RING(test_borrowed_voice),
 	    RING(test_hoarder),
+	    RING(test_parked_writer),
+	    RING(test_overflow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

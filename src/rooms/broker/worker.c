@@ -7,6 +7,8 @@
 #include "sys/fd.h"
 #include "sys/log.h"
 
+#define LINGER_S 10 /* from the end of a worker's socket to the end of its process */
+
 typedef int (*handler)(struct broker *b, struct worker *w, struct span body);
 
 /* FIRST: needs no principal.  BEGIN: needs a session that lives.  FINISH: ends what was begun under
@@ -174,6 +176,20 @@ worker_violation(struct broker *b, struct worker *w, uint16_t message, int err)
 	close_worker(b, w);
 	if (chan_send_violation(&b->start.supervisor, &m, -1) != SP_OK)
 		log_error("the supervisor does not take a violation");
+}
+
+void
+workers_watch(struct broker *b)
+{
+	for (struct worker *w = b->all; w != NULL; w = w->next) {
+		struct ipc_violation m = {.serial = w->serial, .err = (uint16_t)-SP_ECLOSED};
+
+		if (!w->is_dead || w->room != ROOM_WORKER_HTTPS || ++w->dead_s != LINGER_S)
+			continue;
+		log_warning("worker %llu lives on without us", (unsigned long long)w->serial);
+		if (chan_send_violation(&b->start.supervisor, &m, -1) != SP_OK)
+			log_error("the supervisor does not take a violation");
+	}
 }
 
 void
