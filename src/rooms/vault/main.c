@@ -192,6 +192,13 @@ on_link(struct vault *v, struct chan_msg *m)
 	return SP_OK;
 }
 
+/* A worker has nothing to say here; not a byte of what it said is read. */
+static void
+worker_spoke(void *arg, uint64_t serial)
+{
+	report(arg, serial, 0, SP_EDENIEDMSG);
+}
+
 static int
 on_worker_new(struct vault *v, struct chan_msg *m)
 {
@@ -376,7 +383,7 @@ send_key(struct vault *v, struct vault_seat *seat, const struct vault_answer *a)
 
 	if (err == SP_OK || err == SP_ECLOSED)
 		return err;
-	chan_close(&seat->chan);
+	vault_seat_close(seat);
 	report(v, seat->worker.serial, IPC_KEY, err);
 	return SP_EREFUSED;
 }
@@ -474,6 +481,7 @@ static void
 vault_begin(struct vault *v)
 {
 	v->loop = loop_new();
+	vault_workers_init(&v->workers, v->loop, worker_spoke, v);
 	v->core = vault_core_new(vault_state_save, &v->state);
 	v->buf = mem_alloc(IPC_MAX);
 	v->orders = mem_alloc(IPC_MAX);

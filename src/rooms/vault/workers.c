@@ -3,6 +3,34 @@
 
 #include "base/mem.h"
 
+void
+vault_workers_init(struct vault_workers *t, struct loop *loop,
+    void (*spoke)(void *arg, uint64_t serial), void *arg)
+{
+	*t = (struct vault_workers){.loop = loop, .spoke = spoke, .arg = arg};
+}
+
+void
+vault_seat_close(struct vault_seat *s)
+{
+	if (s->watch != NULL)
+		loop_unwatch(s->table->loop, s->watch);
+	s->watch = NULL;
+	chan_close(&s->chan);
+}
+
+/* Its socket is ready: it spoke, or it has ended. */
+static void
+seat_ready(void *arg, int fd, unsigned events)
+{
+	struct vault_seat *s = arg;
+
+	(void)fd;
+	vault_seat_close(s);
+	if ((events & LOOP_HUP) == 0)
+		s->table->spoke(s->table->arg, s->worker.serial);
+}
+
 static struct vault_seat **
 bucket_of(struct vault_workers *t, uint64_t serial)
 {
@@ -31,6 +59,12 @@ vault_workers_add(struct vault_workers *t, uint64_t serial, enum room room, int 
 	s = mem_alloc(sizeof(*s));
 	if (s == NULL)
 		return SP_ENOMEM;
+	if (t->loop != NULL &&
+	    (s->watch = loop_watch(t->loop, fd, LOOP_IN, seat_ready, s)) == NULL) {
+		mem_free(s);
+		return SP_ENOMEM;
+	}
+	s->table = t;
 	s->worker.serial = serial;
 	chan_init(&s->chan, fd, ROOM_VAULT, room);
 	s->next = *bucket;
@@ -50,7 +84,7 @@ vault_workers_remove(struct vault_workers *t, uint64_t serial)
 	if (s == NULL)
 		return;
 	*at = s->next;
-	chan_close(&s->chan);
+	vault_seat_close(s);
 	mem_free(s);
 	t->n--;
 }

@@ -5,19 +5,34 @@
 
 #include "ipc/chan.h"
 #include "rooms/vault/vault_core.h"
+#include "sys/loop.h"
 
 #define VAULT_WORKERS_MAX 32768u
+
+struct vault_workers;
 
 struct vault_seat {
 	struct vault_worker worker;
 	struct chan chan;
+	struct vault_workers *table;
+	struct loop_watch *watch;
 	struct vault_seat *next; /* of the same bucket */
 };
 
 struct vault_workers {
 	struct vault_seat *bucket[1024];
 	size_t n;
+	struct loop *loop;
+	void (*spoke)(void *arg, uint64_t serial);
+	void *arg;
 };
+
+/* vault_workers_init - spoke(arg, serial) is called when a worker says anything: its socket is
+ * closed already, and nothing was read.  loop NULL: nobody listens. */
+void vault_workers_init(struct vault_workers *t, struct loop *loop,
+    void (*spoke)(void *arg, uint64_t serial), void *arg);
+/* vault_seat_close - its socket only; the seat stays until it is removed.  Safe twice. */
+void vault_seat_close(struct vault_seat *s);
 
 /* vault_workers_add - take up a new worker.
  *   fd      its socket; owned by the table from success on
