@@ -166,6 +166,8 @@ apply_limits(const struct sandbox_limits *l)
 #ifndef SP_SANITIZE /* whose shadow memory is terabytes */
 	if (l->memory_bytes != 0)
 		err = limit(RLIMIT_DATA, "RLIMIT_DATA", l->memory_bytes);
+	if (err == SP_OK && l->memory_bytes != 0)
+		err = limit(RLIMIT_AS, "RLIMIT_AS", l->memory_bytes + SANDBOX_ADDRESS_SPARE);
 #endif
 	if (err == SP_OK && l->cpu_seconds != 0)
 		err = limit(RLIMIT_CPU, "RLIMIT_CPU", l->cpu_seconds);
@@ -173,9 +175,10 @@ apply_limits(const struct sandbox_limits *l)
 		err = limit(RLIMIT_NOFILE, "RLIMIT_NOFILE", l->files);
 	if (err == SP_OK && !l->no_file_limit)
 		err = limit(RLIMIT_FSIZE, "RLIMIT_FSIZE", l->file_bytes);
-	/* counts all processes of the uid, so it can only say none at all */
-	if (err == SP_OK && !l->threads)
-		err = limit(RLIMIT_NPROC, "RLIMIT_NPROC", 0);
+	/* counts all processes and threads of the uid: without a uid of one's own it can only say
+	 * none at all */
+	if (err == SP_OK && (!l->threads || l->tasks != 0))
+		err = limit(RLIMIT_NPROC, "RLIMIT_NPROC", l->threads ? l->tasks : 0);
 	return err;
 }
 

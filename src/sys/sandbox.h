@@ -20,17 +20,22 @@ struct sandbox_path {
 	const char *path;
 	unsigned access; /* files below it may be read; read, written, made and removed */
 };
+#define SANDBOX_ADDRESS_SPARE (1u << 30) /* for code, stacks, malloc's empty arenas */
 struct sandbox_limits {
-	uint64_t memory_bytes; /* RLIMIT_DATA, 0: leave (not applied in sanitizer builds) */
+	uint64_t memory_bytes; /* RLIMIT_DATA, 0: leave (not applied in sanitizer builds); with it
+				* RLIMIT_AS, SANDBOX_ADDRESS_SPARE more: page tables are counted by
+				* neither */
 	uint64_t cpu_seconds;
 	uint64_t files;	     /* RLIMIT_NOFILE */
 	uint64_t file_bytes; /* RLIMIT_FSIZE, 0: none may be written */
 	bool no_file_limit;  /* leave RLIMIT_FSIZE alone */
 	bool threads;	     /* may start threads (never processes) */
+	uint64_t tasks; /* RLIMIT_NPROC of a room with threads whose uid is its own, 0: leave */
 };
 
 /* sandbox_prepare - at the start of every room: not dumpable, no_new_privs, no core, close_range
- * above the last descriptor given, umask 077, signals to default but SIGPIPE, SIGIO and SIGXFSZ ignored. */
+ * above the last descriptor given, umask 077, signals to default but SIGPIPE, SIGIO and SIGXFSZ
+ * ignored. */
 int sandbox_prepare(int last_fd) MUST_USE;
 
 /* sandbox_drop_ids - to uid and gid (the same number), all groups and capabilities dropped; checks

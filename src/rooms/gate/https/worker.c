@@ -15,6 +15,7 @@
 #define EXIT_SOFTWARE 70
 #define CERTIFICATE_MAX (256u * 1024)
 #define WORKER_FILES 32 /* descriptors: sockets, and a blob in use */
+#define WORKER_TASKS 4	/* threads: one that serves, one that hashes */
 
 struct worker {
 	struct room_start start;
@@ -183,6 +184,7 @@ main(int argc, char **argv)
 	prepare(w);
 	limits.memory_bytes = (uint64_t)w->start.conf.worker_memory;
 	limits.cpu_seconds = (uint64_t)w->start.conf.worker_cpu;
+	limits.tasks = w->start.as_root ? WORKER_TASKS : 0;
 	room_sandbox(&w->start, NULL, 0, &limits, "");
 	if (await_connection(w, &fd) == SP_OK)
 		serve(w, fd);

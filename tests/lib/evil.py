@@ -1,0 +1,215 @@
+"""A taken-over worker: the test runs system calls of its choice inside the jailed process (tests/hostile/evil_worker.c).
+
+    with evil_instance(identity) as server, Evil(server) as w:
+        w.login(token)
+        assert w.ask("OPEN", path="/Home/bob/x").name == "FAILED"
+        w.dies("openat", AT_FDCWD, b"/etc/passwd\\0", 0)
+"""
+import contextlib
+import json
+import os
+import re
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import time
+
+from lib.instance import Instance, binary
+from lib.ring import ROOMS, decode, encode
+
+ORDER = struct.Struct("=IIQ7Q")
+FACTS, CALL, PEEK, FLOOD, COMPAT, JUMP, THREADS, SPIN = range(1, 9)
+# the scratch memory: arguments, and what recvmsg(2) needs
+BUFFER, CONTROL, HEADER = 1 << 19, 3 << 18, 7 << 17
+PACKET = 100000
+SECONDS = 20
+
+
+def _numbers():
+    text = subprocess.run(["cc", "-E", "-dM", "-include", "sys/syscall.h", "-x", "c", "/dev/null"], capture_output=True, text=True,
+                          check=True).stdout
+    return {name: int(number) for name, number in re.findall(r"#define __NR_(\w+) (\d+)$", text, re.M)}
+
+
+NR = _numbers()
+
+
+class Gone(Exception):
+    """The worker's process has ended."""
+
+
+class Closed(Exception):
+    """The room at the other end has closed its socket."""
+
+
+class Evil:
+    def __init__(self, server, port=None):
+        self.server = server
+        self.socket = socket.create_connection(("127.0.0.1", port or server.port), timeout=60)
+        self.peer = "%s:%d" % self.socket.getsockname()
+        self.socket.sendall(b"X")
+        self.order(FACTS)
+        facts = struct.unpack(f"={len(ROOMS) + 2}q", self.take(8 * (len(ROOMS) + 2)))
+        self.scratch, self.connection = facts[0], facts[-1]
+        self.fd = {name: facts[1 + index] for name, index in ROOMS.items()}
+        self.fds = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.socket.close()
+
+    def take(self, size):
+        out = b""
+        while len(out) < size:
+            try:
+                part = self.socket.recv(size - len(out))
+            except ConnectionError:
+                part = b""
+            if not part:
+                raise Gone(self.peer)
+            out += part
+        return out
+
+    def start(self, op, *args, data=b"", at=0):
+        """An order whose answer is not awaited."""
+        args = [a & 0xFFFFFFFFFFFFFFFF for a in args] + [0] * (7 - len(args))
+        try:
+            self.socket.sendall(ORDER.pack(op, len(data), at, *args) + data)
+        except ConnectionError:
+            raise Gone(self.peer) from None
+
+    def order(self, op, *args, data=b"", at=0):
+        self.start(op, *args, data=data, at=at)
+        return struct.unpack("=q", self.take(8))[0]
+
+    def peek(self, at, size):
+        self.order(PEEK, at, size)
+        return self.take(size)
+
+    def call(self, name, *args):
+        """A system call; bytes are put into its memory and their address is given. The result, or -errno."""
+        data, values = b"", []
+        for a in args:
+            if isinstance(a, (bytes, bytearray)):
+                values.append(self.scratch + len(data))
+                data += a + bytes(-len(a) % 16)
+            else:
+                values.append(a)
+        number = NR[name] if isinstance(name, str) else name
+        return self.order(CALL, number, *values, data=data)
+
+    # ---- its sockets ----
+
+    def send(self, room, packet, extra=0):
+        return self.call("sendto", self.fd[room], packet, len(packet), socket.MSG_NOSIGNAL | extra, 0, 0)
+
+    def readable(self, room, seconds):
+        return self.call("poll", struct.pack("=ihh", self.fd[room], select.POLLIN, 0), 1, int(seconds * 1000)) == 1
+
+    def receive(self, room, seconds=SECONDS):
+        """The next packet, None when there is none in time; its descriptors join self.fds."""
+        if not self.readable(room, seconds):
+            return None
+        base = self.scratch
+        vector = struct.pack("=QQ", base + BUFFER, PACKET)
+        header = struct.pack("=QIIQQQQi4x", 0, 0, 0, base + HEADER + 64, 1, base + CONTROL, 64, 0)
+        size = self.order(CALL, NR["recvmsg"], self.fd[room], base + HEADER, socket.MSG_CMSG_CLOEXEC,
+                          data=header.ljust(64, b"\0") + vector, at=HEADER)
+        if size <= 0:
+            raise Closed(room)
+        control, = struct.unpack("=Q", self.peek(HEADER + 40, 8))
+        if control:
+            self.fds.append(struct.unpack_from("=i", self.peek(CONTROL, 20), 16)[0])
+        return self.peek(BUFFER, size)
+
+    def ask(self, message, /, **values):
+        """One request of the broker and its reply."""
+        self.send("broker", encode(message, **values))
+        return self.reply()
+
+    def reply(self):
+        packet = self.receive("broker")
+        assert packet is not None, "the broker does not answer"
+        return decode(packet)
+
+    def key(self, seconds=SECONDS):
+        packet = self.receive("vault", seconds)
+        return packet and decode(packet)
+
+    def login(self, token):
+        reply = self.ask("LOGIN_TOKEN", token=token)
+        assert reply.name == "PRINCIPAL", reply
+        return self
+
+    def gone(self):
+        """Wait for the end of its process."""
+        try:
+            self.take(1)
+        except Gone:
+            return True
+        return False
+
+    def killed_by(self, action):
+        """Does the process end, or is it cut off, by this? Gone or Closed are both an end when its socket ends."""
+        try:
+            result = action()
+        except Gone:
+            return None
+        except Closed:
+            assert self.gone()
+            return None
+        return result
+
+
+class Following:
+    """What the audit log must hold at the end of the block: an event and a text for a connection's address."""
+
+    def __init__(self, server):
+        self.server, self.wanted = server, []
+
+    def __enter__(self):
+        self.first = self.server.audit()[-1]["n"]
+        return self
+
+    def expect(self, peer, event, text="", about=None):
+        self.wanted.append((peer, event, text, about))
+
+    def missing(self):
+        seen = [e for e in self.server.audit() if e["n"] > self.first]
+        held = {(e.get("addr"), e["event"]): "" for e in seen}
+        for e in seen:
+            held[e.get("addr"), e["event"]] += json.dumps(e)
+        return [w for w in self.wanted if w[2] not in held.get((w[0], w[1]), "") or (w[0], w[1]) not in held]
+
+    def __exit__(self, kind, value, trace):
+        deadline = time.monotonic() + SECONDS
+        while kind is None and self.missing():
+            assert time.monotonic() < deadline, f"not in the audit log: {self.missing()}\n{self.server.log_tail()}"
+            time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def evil_instance(identity, **settings):
+    """A server whose workers can be taken over. It must stop cleanly and its audit log must verify."""
+    real = binary()
+    rooms = real.parent if (real.parent / "sallyport-broker").exists() else real.parent.parent / "libexec/sallyport"
+    build = next(p for p in real.parents if (p / "tests/hostile/evil_worker").exists())
+    instance = Instance(identity, settings=settings)
+    programs = instance.temp / "programs"
+    programs.mkdir()
+    programs.chmod(0o755)
+    for program in [real, *rooms.glob("sallyport-*")]:
+        shutil.copy(program, programs / program.name)
+    shutil.copy(build / "tests/hostile/evil_worker", programs / "sallyport-worker-https")
+    before = dict(os.environ)
+    os.environ["SALLYPORT_BIN"] = str(programs / "sallyport")
+    try:
+        with instance as server:
+            yield server
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
