@@ -168,6 +168,10 @@ def test_a_file_round_trip(alice, home):
     assert isinstance(file["id"], str) and file["name"] == "q3.csv" and file["size"] == len(data)
     assert file["folderID"] == home and isinstance(file["orgID"], str) and file["path"] == "/Home/alice/q3.csv"
     assert file["uploadUsername"] == "alice" and file["uploadComment"] == "quarter" and file["uploadIntegrity"] == 1
+    assert file["uploadIP"] == "127.0.0.1"
+    for size in (10, 200_000):  # placed after the content came, and before
+        again = upload(alice, home, "q3.csv", b"x" * size)
+        assert again.status_code == 409 and "name" in again.json()["detail"]
     assert DATE.match(file["uploadStamp"])
     assert alice.get(f"/api/v1/files/{file['id']}").json()["name"] == "q3.csv"
     got = alice.get(f"/api/v1/files/{file['id']}/download")

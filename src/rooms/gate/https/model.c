@@ -82,6 +82,18 @@ agent_members(struct json *j, struct span agent)
 	json_kstr(j, "uploadAgentVersion", span_skip(first, slash + 1));
 }
 
+/* "192.0.2.1:5000" or "[2001:db8::1]:5000" without the port, and without the brackets. */
+static struct span
+host_of(struct span a)
+{
+	size_t colon = span_find(a, ':');
+	struct span port = span_skip(a, colon + 1);
+
+	if (a.len != 0 && a.ptr[0] == '[')
+		return span_cut(span_skip(a, 1), span_find(a, ']') - 1);
+	return span_find(port, ':') == port.len ? span_cut(a, colon) : a;
+}
+
 void
 model_file_details(struct json *j, const struct ipc_entry_rec *e)
 {
@@ -95,7 +107,7 @@ model_file_details(struct json *j, const struct ipc_entry_rec *e)
 	json_kstr(j, "originalFileType", SPAN_LIT("Any"));
 	json_kstr(j, "currentFileType", SPAN_LIT("Any"));
 	json_kstr(j, "uploadComment", e->comment);
-	json_kstr(j, "uploadIP", e->upload_address);
+	json_kstr(j, "uploadIP", host_of(e->upload_address));
 	agent_members(j, e->upload_agent);
 	json_kstr(j, "uploadUserFullName", e->owner_full_name);
 	json_ku64(j, "uploadIntegrity", e->checked);
