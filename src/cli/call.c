@@ -6,11 +6,32 @@
 #include "cli/print.h"
 #include "sys/fd.h"
 
+#include <fcntl.h>
+
 void
 json_done(json_t **j)
 {
 	json_decref(*j);
 	*j = NULL;
+}
+
+int
+call_no_server(const struct cli *c)
+{
+	DEFER(close_fd) int fd = -1;
+	char path[4096];
+	int rc = cli_path(c, "sallyport.conf", path, sizeof(path));
+
+	if (rc != SP_OK)
+		return rc;
+	fd = file_open_at(AT_FDCWD, path, O_RDONLY, 0);
+	if (fd == SP_ENOTFOUND)
+		return cli_fail(SP_ENOTRUNNING,
+		    "%s: there is no instance here; name its folder with -C, or make one with: "
+		    "sallyport init %s",
+		    c->dir, c->dir);
+	return cli_fail(SP_ENOTRUNNING,
+	    "the server is not running; start it with: sallyport -C %s serve", c->dir);
 }
 
 int
@@ -23,8 +44,7 @@ call_open(const struct cli *c, struct call *ret)
 		return rc;
 	fd = sock_connect_local(path);
 	if (fd == SP_ENOTRUNNING || fd == SP_ENOTFOUND)
-		return cli_fail(SP_ENOTRUNNING,
-		    "the server is not running; start it with: sallyport -C %s serve", c->dir);
+		return call_no_server(c);
 	if (fd < 0)
 		return cli_fail(fd, "%s: %s", path, sp_strerror(fd));
 	ret->c = c;

@@ -17,6 +17,9 @@ struct call {
  * start it, SP_EPERM when the socket belongs to another user. call_close - for DEFER. */
 int call_open(const struct cli *c, struct call *ret) MUST_USE;
 void call_close(struct call *k);
+/* call_no_server - say that the server does not run, or that there is no instance in c->dir.
+ *   returns  SP_ENOTRUNNING */
+int call_no_server(const struct cli *c);
 
 /* call_verb - send one verb, wait for the last answer.
  *   args    a JSON object; borrowed; NULL: none

@@ -9,15 +9,16 @@
 
 /* ask - twice when it is a new password. */
 static int
-ask(const char *prompt, bool twice, char *buf, size_t *ret_len)
+ask(const char *option, const char *prompt, bool twice, char *buf, size_t *ret_len)
 {
 	char *again;
 	size_t len = 0;
 	int rc = op_secret_prompt(prompt, buf, SECRET_MAX, ret_len);
 
 	if (rc == SP_ENOTFOUND)
-		return cli_fail(SP_EUSAGE,
-		    "there is no terminal to ask on; use the -stdin option of this command");
+		return cli_fail(SP_EUSAGE, "there is no terminal to ask on; use %s", option);
+	if (rc == SP_ECLOSED)
+		return cli_fail(SP_EUSAGE, "nothing was entered");
 	if (rc != SP_OK)
 		return cli_fail(rc, "%s", sp_strerror(rc));
 	if (!twice)
@@ -41,8 +42,11 @@ cli_secret(const struct cli *c, const char *option, const char *prompt, bool twi
 	int rc;
 
 	if (!cli_has(c, option))
-		return ask(prompt, twice, buf, ret_len);
+		return ask(option, prompt, twice, buf, ret_len);
 	rc = op_secret_stdin(buf, SECRET_MAX, ret_len);
+	if (rc == SP_ECLOSED)
+		return cli_fail(
+		    SP_EUSAGE, "standard input is empty: %s reads a line of it", option);
 	return rc == SP_OK ? SP_OK : cli_fail(rc, "standard input: %s", sp_strerror(rc));
 }
 
@@ -84,8 +88,7 @@ unlock(struct cli *c, struct span passphrase)
 		return rc;
 	fd = sock_connect_local(path);
 	if (fd == SP_ENOTRUNNING || fd == SP_ENOTFOUND)
-		return cli_fail(SP_ENOTRUNNING,
-		    "the server is not running; start it with: sallyport -C %s serve", c->dir);
+		return call_no_server(c);
 	if (fd < 0)
 		return cli_fail(fd, "%s: %s", path, sp_strerror(fd));
 	chan_init(&chan, fd, ROOM_CLI, ROOM_SUPERVISOR);

@@ -102,8 +102,8 @@ def test_a_removed_folder_takes_its_files_along(server, alice):
     (("acl", "remove", "/Home", "--user", "bob"), 66),
     (("group", "show", "nobody"), 67),
     (("token", "add", "alice", "--expires", "2001-01-01"), 64),
-    (("token", "remove", "999999"), 77),
-    (("session", "revoke", "999999"), 77),
+    (("token", "remove", "999999"), 66),
+    (("session", "revoke", "999999"), 66),
     (("session", "revoke"), 64),
     (("org", "show", "nowhere"), 67),
     (("user",), 64),
@@ -116,6 +116,11 @@ def test_refusals_are_one_sentence_and_a_status(server, args, code):
     done = server.run(*args, stdin=PASSWORD + "\n", check=False)
     assert done.code == code, done
     assert done.out == "" and done.err.count("\n") == 1 and done.err.startswith("sallyport: "), done
+
+
+def test_an_empty_standard_input_is_no_password(server):
+    done = server.run("user", "add", "nina", "--password-stdin", stdin="", check=False)
+    assert done.code == 64 and "standard input is empty" in done.err
 
 
 def test_lists_are_complete_however_long(server):

@@ -149,6 +149,11 @@ def test_commands_without_a_server(made):
         assert done.code == 69 and done.err.count("\n") == 1 and "serve" in done.err
 
 
+def test_a_folder_without_an_instance(made):
+    done = made.run("-C", "/var/empty", "status", check=False)
+    assert done.code == 69 and "no instance" in done.err and "sallyport init /var/empty" in done.err
+
+
 @pytest.mark.parametrize("args", [["nonsense"], ["user"], ["user", "add"], ["user", "add", "x", "y"], ["user", "list", "--nonsense"], ["-C"], []])
 def test_wrong_usage(made, args):
     done = made.run(*args, check=False)

@@ -240,11 +240,11 @@ tokens(void **state)
 	assert_int_equal(run("token list", "{'user':'nobody'}"), SP_ENOUSER);
 	(void)snprintf(args, sizeof(args), "{'id':'%lld'}", 1LL);
 	assert_int_equal(run("token remove", args), SP_OK);
-	assert_int_equal(run("token remove", args), SP_EAUTH);
+	assert_int_equal(run("token remove", args), SP_ENOTFOUND);
 	assert_int_equal(run("token remove", "{'id':'x'}"), SP_EUSAGE);
 	assert_int_equal(run("session list", "{}"), SP_OK);
 	assert_int_equal(n_rows(), 0);
-	assert_int_equal(run("session revoke", "{'id':'5'}"), SP_ESESSION);
+	assert_int_equal(run("session revoke", "{'id':'5'}"), SP_ENOTFOUND);
 	assert_int_equal(run("session revoke", "{}"), SP_EUSAGE);
 	assert_int_equal(run("session revoke", "{'user':'dave'}"), SP_OK);
 	assert_int_equal(call.event, EVENT_SESSION_REVOKED);

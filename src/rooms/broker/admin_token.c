@@ -264,9 +264,9 @@ admin_token_remove(struct admin_call *a)
 
 		rc = sql_step(&q);
 		if (rc != 1)
-			return rc < 0
-				   ? rc
-				   : admin_no(a, SP_EAUTH, "there is no token %lld", (long long)id);
+			return rc < 0 ? rc
+				      : admin_no(a, SP_ENOTFOUND, "there is no token %lld",
+					    (long long)id);
 		(void)sql_i64(&q); /* the number */
 		user = sql_i64(&q);
 		(void)sql_i64(&q); /* scopes */
@@ -300,7 +300,7 @@ admin_session_revoke(struct admin_call *a)
 
 		rc = sql_step(&q);
 		if (rc == 0)
-			return admin_no(a, SP_ESESSION, "there is no session %lld", (long long)id);
+			return admin_no(a, SP_ENOTFOUND, "there is no session %lld", (long long)id);
 		user = rc == 1 ? sql_i64(&q) : 0;
 		rc = rc < 0 ? rc : SP_OK;
 	}
