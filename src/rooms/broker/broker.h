@@ -20,6 +20,7 @@
 #define OPS_MAX 16384u	    /* operations in flight */
 #define AUTH_QUEUE_MAX 256u /* password checks that wait for an authenticator */
 #define HASH_SLOTS 4096u    /* of the tables by serial and by ref */
+#define READS_MAX 8u /* releases of one worker on their way: it reads one file after the other */
 
 struct broker;
 struct op;
@@ -60,6 +61,7 @@ struct worker {
 	uint8_t listener;
 	bool is_authed, is_busy, is_dead;
 	uint32_t dead_s; /* since it is dead */
+	unsigned reads;	 /* releases for it that the ledger has not answered */
 	struct chan chan;
 	struct loop_watch *watch;
 	struct broker *broker;

@@ -64,7 +64,10 @@ static void
 released(struct broker *b, struct op *op, const struct answer *a)
 {
 	struct reading *r = (struct reading *)op;
+	struct worker *w = worker_find(b, op->serial);
 
+	if (w != NULL)
+		w->reads--;
 	if (a->err != SP_OK) {
 		/* the worker has the ciphertext, but waits for a key that will not come */
 		op_fail(b, op, a->err, a->retry_after);
@@ -180,6 +183,7 @@ open_node(struct broker *b, struct worker *w, const struct node *n, uint64_t off
 		op_end(b, &r->op);
 		return err;
 	}
+	w->reads++;
 	if (x.segment == 0)
 		return send_inline(b, w->serial, &x, &e.m);
 	send_open(b, w->serial, &x, &e.m, TAKE_FD(fd));
@@ -199,6 +203,10 @@ handle_open(struct broker *b, struct worker *w, struct span body)
 		return err;
 	if (!n.is_file)
 		return SP_EISFOLDER;
+	/* one that does not wait for its keys would fill the ledger's queue, which is everybody's
+	 */
+	if (w->reads >= READS_MAX)
+		return SP_EFULL;
 	if ((n.rights & RIGHT_READ) == 0) {
 		denied(b, w, "read", n.path);
 		return SP_EPERM;

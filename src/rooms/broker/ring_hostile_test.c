@@ -234,6 +234,30 @@ test_overflow(void **state)
 	assert_int_equal(s->n_violations, 1);
 }
 
+/* The ledger's queue is everybody's: who asks on and on without waiting for a key is told to wait.
+ */
+static void
+test_greedy_reader(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login(s, "alice", NULL);
+
+	assert_int_equal(put_small(w, "/Home/alice/f", 4), IPC_ENTRY);
+	s->is_mute = true;
+	for (unsigned i = 0; i < READS_MAX; i++)
+		assert_int_equal(ASK(w, open, .path = TEXT("/Home/alice/f")), IPC_FILE_INLINE);
+	REFUSES(w, SP_EFULL, open, .path = TEXT("/Home/alice/f"));
+	s->is_mute = false;
+	worker_free(w);
+	/* answered ones do not count */
+	w = login(s, "alice", NULL);
+	for (unsigned i = 0; i < 3 * READS_MAX; i++) {
+		assert_int_equal(ASK(w, open, .path = TEXT("/Home/alice/f")), IPC_FILE_INLINE);
+		run_ms(s, 5);
+	}
+	worker_free(w);
+}
+
 int
 main(void)
 {
@@ -244,6 +268,7 @@ main(void)
 	    RING(test_hoarder),
 	    RING(test_parked_writer),
 	    RING(test_overflow),
+	    RING(test_greedy_reader),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

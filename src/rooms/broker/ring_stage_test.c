@@ -114,6 +114,8 @@ on_order(struct stage *s, uint16_t id, struct span body)
 		struct ipc_refused no = {.ref = release.ref, .err = -SP_EBUDGET, .retry_after = 7};
 
 		s->n_releases++;
+		if (s->is_mute)
+			return;
 		if (s->refuses)
 			ANSWER(s, REFUSED, refused, &no);
 		else
