@@ -210,6 +210,37 @@ test_local(void **state)
 	assert_int_equal(file_remove_at(AT_FDCWD, in_folder("s")), SP_OK);
 }
 
+/* What rooms log is copied up to a number of bytes, in whole lines; the rest is gone. */
+static void
+test_log_relay(void **state)
+{
+	static const char lines[] = "aaaa\nbbbb\ncccc\n";
+	uint64_t budget = 12, first, second;
+	char got[32];
+	int v[2], old = dup(STDERR_FILENO), to;
+
+	(void)state;
+	assert_int_equal(pipe2(v, O_CLOEXEC | O_NONBLOCK), 0);
+	to = file_open_at(AT_FDCWD, in_folder("log"), O_RDWR | O_CREAT, 0600);
+	assert_true(to >= 0 && old >= 0);
+	assert_int_equal(write(v[1], lines, 15), 15);
+	assert_int_equal(dup2(to, STDERR_FILENO), STDERR_FILENO);
+	first = server_log_relay(v[0], &budget);
+	second = write(v[1], "x\n", 2) == 2 ? server_log_relay(v[0], &budget) : 0;
+	assert_int_equal(dup2(old, STDERR_FILENO), STDERR_FILENO);
+	assert_int_equal(first, 5);
+	assert_int_equal(second, 2);
+	assert_int_equal(budget, 0);
+	assert_int_equal(file_pread(to, got, sizeof(got), 0), 10);
+	assert_memory_equal(got, lines, 10);
+	budget = 100;
+	assert_int_equal(write(v[1], "", 0), 0);
+	assert_int_equal(server_log_relay(v[0], &budget), 0);
+	assert_int_equal(budget, 100);
+	close_fd(&v[0]), close_fd(&v[1]), close_fd(&to), close_fd(&old);
+	assert_int_equal(file_remove_at(AT_FDCWD, in_folder("log")), SP_OK);
+}
+
 static void
 test_lock(void **state)
 {
@@ -327,6 +358,7 @@ main(void)
 	    cmocka_unit_test(test_disk_full),
 	    cmocka_unit_test(test_tcp),
 	    cmocka_unit_test(test_local),
+	    cmocka_unit_test(test_log_relay),
 	    cmocka_unit_test(test_lock),
 	    cmocka_unit_test(test_spawn),
 	    cmocka_unit_test(test_spawn_failure_is_seen),

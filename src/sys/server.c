@@ -148,16 +148,26 @@ server_log_pipe(int ret[2])
 	return 1;
 }
 
-void
-server_log_relay(int fd)
+uint64_t
+server_log_relay(int fd, uint64_t *budget)
 {
 	char buf[16384];
+	uint64_t thrown = 0;
 	ssize_t n;
 
 	/* a few rounds only: a room that writes without end does not stop the supervisor */
-	for (int i = 0; i < 8 && (n = read(fd, buf, sizeof(buf))) > 0; i++)
-		if (write(STDERR_FILENO, buf, (size_t)n) < 0)
-			return;
+	for (int i = 0; i < 8 && (n = read(fd, buf, sizeof(buf))) > 0; i++) {
+		size_t keep = (size_t)n <= *budget ? (size_t)n : (size_t)*budget;
+
+		/* whole lines only */
+		while (keep < (size_t)n && keep > 0 && buf[keep - 1] != '\n')
+			keep--;
+		thrown += (uint64_t)n - keep;
+		*budget = keep < (size_t)n ? 0 : *budget - keep;
+		if (keep != 0 && write(STDERR_FILENO, buf, keep) < 0)
+			break;
+	}
+	return thrown;
 }
 
 int

@@ -40,8 +40,10 @@ const char *server_environment(const char *name);
  * writing end, owned by the caller; the reading end never blocks returns  1, or 0 when rooms may
  * have our standard error itself */
 int server_log_pipe(int ret[2]) MUST_USE;
-/* server_log_relay - copy what the pipe holds now to standard error. */
-void server_log_relay(int fd);
+/* server_log_relay - copy what the pipe holds now to standard error.
+ *   budget   bytes that may still be copied, counted down; what is more is read and thrown away
+ *   returns  bytes thrown away */
+uint64_t server_log_relay(int fd, uint64_t *budget) MUST_USE;
 
 /* server_in_child - run fn(arg) in a child process and give its result (0 to 100), so that what it
  * reads or breaks stays there.  SP_ESYS: it could not be run or was killed. */

@@ -229,6 +229,18 @@ watchdog(void *arg, int fd, unsigned events)
 }
 
 static void
+log_refill(struct sup *s)
+{
+	s->log_budget += LOG_BYTES_A_SECOND;
+	if (s->log_budget > LOG_BYTES_MOST)
+		s->log_budget = LOG_BYTES_MOST;
+	if (s->log_thrown != 0)
+		log_warning("%llu bytes that rooms logged were thrown away: too much at once",
+		    (unsigned long long)s->log_thrown);
+	s->log_thrown = 0;
+}
+
+static void
 tick(void *arg, int fd, unsigned events)
 {
 	struct sup *s = arg;
@@ -236,6 +248,7 @@ tick(void *arg, int fd, unsigned events)
 	(void)fd;
 	(void)events;
 	pools_report(s, false);
+	log_refill(s);
 	if (loop_timer(s->loop, TICK_MS, tick, s) == 0)
 		log_error("%s", sp_strerror(SP_ENOMEM));
 }

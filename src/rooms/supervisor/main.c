@@ -70,6 +70,7 @@ sup_new(void)
 	s->as_root = spawn_am_root();
 	s->generation = 1;
 	s->log[0] = s->log[1] = -1;
+	s->log_budget = LOG_BYTES_MOST;
 	pools_init(s);
 	return s;
 }
@@ -77,9 +78,10 @@ sup_new(void)
 static void
 log_relay(void *arg, int fd, unsigned events)
 {
-	(void)arg;
+	struct sup *s = arg;
+
 	(void)events;
-	server_log_relay(fd);
+	s->log_thrown += server_log_relay(fd, &s->log_budget);
 }
 
 static void
@@ -134,7 +136,7 @@ main(int argc, char **argv)
 	if (loop_run(s->loop) != SP_OK)
 		sp_die(EXIT_SYSTEM, "waiting for events failed");
 	if (s->log[0] >= 0)
-		server_log_relay(s->log[0]);
+		log_relay(s, s->log[0], 0);
 	log_info("stopped");
 	status = s->exit_status;
 	sup_free(s);

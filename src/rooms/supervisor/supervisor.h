@@ -116,6 +116,9 @@ struct notice {
 };
 enum { NOTICES_MAX = 64, UNLOCKS_MAX = 4 };
 
+#define LOG_BYTES_MOST (8u << 20)     /* of the rooms, at once */
+#define LOG_BYTES_A_SECOND (1u << 18) /* and then on and on */
+
 struct pool_seen {
 	size_t total, idle;
 };
@@ -129,6 +132,9 @@ struct sup {
 	int binaries[ROOM_COUNT];
 	int signals;
 	int log[2]; /* pipe that the rooms log to; -1: they have our standard error */
+	/* bytes of it that may be copied, so that a taken-over room does not fill the disk; what
+	 * was thrown away */
+	uint64_t log_budget, log_thrown;
 	uint64_t generation;
 	bool as_root;
 	bool started;  /* every room was ready once */
