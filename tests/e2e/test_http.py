@@ -163,6 +163,9 @@ def test_head_of_a_folder_is_what_get_says(alice):
         got, head = alice.get(alice.url(path)), alice.head(alice.url(path))
         assert got.status_code == head.status_code == 200
         assert head.content == b"" and got.headers["Content-Type"] == head.headers["Content-Type"]
+    for address in ("/api/v1/info", "/api/v1/users/self", "/api/v1/folders"):
+        got, head = alice.get(address), alice.head(address)
+        assert head.status_code == 200 and head.content == b"" and head.headers["Content-Length"] == str(len(got.content))
 
 
 def test_another_user_on_the_same_connection_is_misdirected(server, alice, bob):

@@ -290,7 +290,7 @@ query_str(const struct conn *c, const char *name, uint8_t *out, size_t cap)
 {
 	int n = http_form_get(c->query, name, out, cap);
 
-	return n == HTTP_FORM_NONE ? 0 : n;
+	return n == HTTP_FORM_NONE ? 0 : n < 0 ? SP_ESYNTAX : n;
 }
 
 int

@@ -48,12 +48,6 @@ bypath_get(struct conn *c)
 	return rc == SP_EISFOLDER && !c->sent ? list_path(c, m.path) : rc;
 }
 
-int
-bypath_head(struct conn *c)
-{
-	return bypath_get(c);
-}
-
 /* What the client says about the content of a PUT. */
 struct claim {
 	bool has_digest;

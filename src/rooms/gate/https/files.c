@@ -78,9 +78,3 @@ file_download(struct conn *c)
 
 	return rc < 0 ? rc : file_send(c, &m);
 }
-
-int
-file_download_head(struct conn *c)
-{
-	return file_download(c);
-}

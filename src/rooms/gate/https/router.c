@@ -64,6 +64,13 @@ matches(const char *pattern, struct span path, struct span param[ROUTE_PARAMS_MA
 	return path.len == 0 || span_eq_str(path, "/");
 }
 
+/* HEAD is answered wherever GET is: RFC 9110 section 9.1. */
+static bool
+method_matches(const char *want, struct span got)
+{
+	return span_eq_str(got, want) || (span_eq_str(got, "HEAD") && strcmp(want, "GET") == 0);
+}
+
 int
 router_find(unsigned listener, struct span method, struct span path, const struct route **ret,
     struct span ret_param[ROUTE_PARAMS_MAX])
@@ -76,7 +83,7 @@ router_find(unsigned listener, struct span method, struct span path, const struc
 		if (routes[i].listener != listener || !matches(routes[i].pattern, path, param))
 			continue;
 		there = true;
-		if (!span_eq_str(method, routes[i].method))
+		if (!method_matches(routes[i].method, method))
 			continue;
 		*ret = &routes[i];
 		memcpy(ret_param, param, sizeof(param));
@@ -96,5 +103,7 @@ router_allow(unsigned listener, struct span path, struct text *t)
 		if (t->len != 0)
 			text_str(t, ", ");
 		text_str(t, routes[i].method);
+		if (strcmp(routes[i].method, "GET") == 0)
+			text_str(t, ", HEAD");
 	}
 }

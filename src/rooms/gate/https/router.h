@@ -18,11 +18,11 @@ struct route {
  *   ret_param  the parts that stand for {name} in the pattern, in order; {name...} takes all the
  * rest with its leading '/' errors     SP_ENOROUTE; SP_EMETHOD: the path exists, not with this
  * method Literal parts are compared without case, and one trailing slash is ignored, as MOVEit's
- * clients expect. */
+ * clients expect.  HEAD finds the route of GET. */
 int router_find(unsigned listener, struct span method, struct span path, const struct route **ret,
     struct span ret_param[ROUTE_PARAMS_MAX]) MUST_USE;
 
-/* router_allow - the methods of a path, for Allow: "GET, HEAD". */
+/* router_allow - the methods of a path, for Allow: "GET, HEAD, PUT".  t begins empty. */
 void router_allow(unsigned listener, struct span path, struct text *t);
 
 #define ROUTE(method, pattern, listener, auth, handler, summary)                                   \
