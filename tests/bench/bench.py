@@ -196,6 +196,7 @@ CURL = ["curl", "-sSfk", "--tlsv1.3", "--tls13-ciphers", "TLS_AES_256_GCM_SHA384
 
 def timed(server, argvs):
     """Wall and server processor seconds of client commands that run together."""
+    os.sync()  # what an earlier run left unwritten (nginx syncs nothing) is not this one's to wait for
     cpu, t = cpu_of(server.pid), time.monotonic()
     procs = [subprocess.Popen(a, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for a in argvs]
     for p in procs:
@@ -258,6 +259,13 @@ def median(rows):
     return [statistics.median(r[i] for r in rows) for i in range(2)]
 
 
+def ratios(ours, theirs):
+    """Speed and processor time against nginx: the median over rounds, each run against its neighbour, because
+    what else the machine does changes more slowly than the rounds do."""
+    speed = statistics.median(t[0] / o[0] for o, t in zip(ours, theirs))
+    return speed, statistics.median(o[1] / max(t[1], .01) for o, t in zip(ours, theirs))
+
+
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--bin", required=True, help="folder with the release binaries")
@@ -299,13 +307,14 @@ def main():
                     rows[s.name].append(fn(s))
             results[name] = {"unit": unit, "rows": rows}
             (w1, c1), (w2, c2) = median(rows["sallyport"]), median(rows["nginx"])
+            speed, cost = ratios(rows["sallyport"], rows["nginx"])
             if unit == "bytes":
                 print(f"{name:34s} sallyport {size / w1 / 1e6:7.0f} MB/s {c1 * GIB / size:6.2f} cpu s/GiB | nginx "
-                      f"{size / w2 / 1e6:7.0f} MB/s {c2 * GIB / size:6.2f} | throughput {w2 / w1:5.2f}x  cpu {c1 / max(c2, .01):5.2f}x")
+                      f"{size / w2 / 1e6:7.0f} MB/s {c2 * GIB / size:6.2f} | throughput {speed:5.2f}x  cpu {cost:5.2f}x")
             else:
                 n = unit
                 print(f"{name:34s} sallyport {n / w1:7.0f} /s {c1 / n * 1e6:7.0f} cpu us each | nginx {n / w2:7.0f} /s "
-                      f"{c2 / n * 1e6:7.0f} | rate {w2 / w1:5.2f}x  cpu {c1 / max(c2, .01):5.2f}x")
+                      f"{c2 / n * 1e6:7.0f} | rate {speed:5.2f}x  cpu {cost:5.2f}x")
             sys.stdout.flush()
 
         case("HTTPS download", lambda s: get_big(s, size), "bytes")
@@ -317,6 +326,7 @@ def main():
         case("10 KiB download, 8 connections", lambda s: many(s, files, 8, False, base), n)
         case("TLS handshakes, one after another", lambda s: handshakes(s, 200), 200)
 
+        print("load averages (1, 5, 15 minutes): " + ", ".join(f"{x:.1f}" for x in os.getloadavg()))
         watch = PeakWatch(sp.pid)
         watch.start()
         for _ in range(1 if a.quick else 4):
