@@ -5,6 +5,7 @@
         assert w.ask("OPEN", path="/Home/bob/x").name == "FAILED"
         w.dies("openat", AT_FDCWD, b"/etc/passwd\\0", 0)
 """
+import collections
 import contextlib
 import json
 import os
@@ -17,7 +18,7 @@ import subprocess
 import time
 
 from lib.instance import Instance, binary
-from lib.ring import ROOMS, decode, encode
+from lib.ring import ROOMS, TOP, decode, encode
 
 ORDER = struct.Struct("=IIQ7Q")
 FACTS, CALL, PEEK, FLOOD, COMPAT, JUMP, THREADS, SPIN = range(1, 9)
@@ -34,6 +35,51 @@ def _numbers():
 
 
 NR = _numbers()
+
+
+def _rules():
+    """(name, senders, receivers, phase, [(type, field, maximum)]) of every row of protocol.def."""
+    text = re.sub(r"/\*.*?\*/", "", (TOP / "src/ipc/protocol.def").read_text(), flags=re.S).replace("\\\n", " ")
+    macros = dict(re.findall(r"#define (\w+)(?:\(F\))?[ \t]+(.*)", text))
+    greatest = {"UINT64_MAX": 2**64 - 1, "INT64_MAX": 2**63 - 1, "UINT32_MAX": 2**32 - 1, "INT32_MAX": 2**31 - 1, "UINT16_MAX": 2**16 - 1}
+    out = []
+    for name, low, senders, receivers, phase in re.findall(r"^IPC_MSG\(\d+, (\w+), (\w+), ([^,]+), ([^,]+), (\w+), \d\)", text, re.M):
+        body = re.sub(r"(IPC_TARGET|IPC_ENTRY)\(F\)", lambda m: macros[m.group(1)], macros[f"IPC_FIELDS_{low}"])
+        fields = [(kind, field, greatest.get(top) if top in greatest else int(top))
+                  for kind, field, top in re.findall(r"F\((\w+), (\w+), (\w+)\)", body)]
+        out.append(Rule(name, set(re.findall(r"R_(\w+)", senders)), set(re.findall(r"R_(\w+)", receivers)), phase, fields))
+    return out
+
+
+Rule = collections.namedtuple("Rule", "name senders receivers phase fields")
+RULES = _rules()
+
+
+def may_send(rule, room):
+    """May a worker of the HTTPS door send this to that room?"""
+    return bool(rule.senders & {"WORKER_HTTPS", "EVERY"}) and bool(rule.receivers & {room.upper().replace("-", "_"), "EVERY"})
+
+
+def filled(rule, least=False):
+    """The message with every field at its limit."""
+    values = {}
+    for kind, field, top in rule.fields:
+        if kind in ("str", "blob", "secret"):
+            values[field] = b"" if least else b"x" * top
+        elif kind in ("b16", "b32"):
+            values[field] = b"\xff" * int(kind[1:])
+        else:
+            values[field] = 0 if least else top
+    return encode(rule.name, **values)
+
+
+def beyond(rule):
+    """The message with one field past its limit, for each field that has one."""
+    for kind, field, top in rule.fields:
+        if kind in ("str", "blob", "secret"):
+            yield field, encode(rule.name, **{field: b"x" * (top + 1)})
+        elif kind in ("u8", "u16", "u32", "u64") and top + 1 < 1 << int(kind[1:]):
+            yield field, encode(rule.name, **{field: top + 1})
 
 
 class Gone(Exception):
@@ -153,17 +199,6 @@ class Evil:
             return True
         return False
 
-    def killed_by(self, action):
-        """Does the process end, or is it cut off, by this? Gone or Closed are both an end when its socket ends."""
-        try:
-            result = action()
-        except Gone:
-            return None
-        except Closed:
-            assert self.gone()
-            return None
-        return result
-
 
 class Following:
     """What the audit log must hold at the end of the block: an event and a text for a connection's address."""
@@ -185,10 +220,14 @@ class Following:
             held[e.get("addr"), e["event"]] += json.dumps(e)
         return [w for w in self.wanted if w[2] not in held.get((w[0], w[1]), "") or (w[0], w[1]) not in held]
 
+    def tail(self):
+        last = [e for e in self.server.audit() if e["n"] > self.first and "addr" not in e]
+        return f"of no address: {last}\n{self.server.log_tail()}"
+
     def __exit__(self, kind, value, trace):
         deadline = time.monotonic() + SECONDS
         while kind is None and self.missing():
-            assert time.monotonic() < deadline, f"not in the audit log: {self.missing()}\n{self.server.log_tail()}"
+            assert time.monotonic() < deadline, f"not in the audit log: {self.missing()}\n{self.tail()}"
             time.sleep(0.1)
 
 
