@@ -130,6 +130,9 @@ struct broker {
 	struct room_now rooms[ROOM_COUNT];
 	struct counters count;
 	bool hold_shredding; /* a backup is being taken */
+	/* the last commit found no room: what only keeps count is not written, so that reading goes
+	 * on */
+	bool is_full;
 	bool wants_checkpoint;
 	unsigned shredding; /* versions in hand */
 	unsigned swept;	    /* blob folders looked at since the start, of 256 */

@@ -145,13 +145,15 @@ commit(struct broker *b)
 
 	if (!db_is_open(b->db))
 		return SP_OK;
-	downloads_flush(b);
+	if (!b->is_full)
+		downloads_flush(b);
 	if (b->max_entry > (uint64_t)db_meta(b->db, "last_entry"))
 		err = db_meta_set(b->db, "last_entry", (int64_t)b->max_entry);
 	if (err == SP_OK)
 		err = db_commit(b->db);
 	else
 		db_rollback(b->db);
+	b->is_full = err == SP_EDISKFULL;
 	if (err != SP_OK) {
 		log_error("commit: %s", sp_strerror(err));
 		broker_policy_changed(b); /* caches may have seen what is gone */

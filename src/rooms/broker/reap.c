@@ -306,6 +306,8 @@ tick(void *arg, int fd, unsigned events)
 	}
 	if (b->ticks % COUNT_TICKS == 0)
 		downloads_flush(b);
+	if (b->is_full)
+		broker_idle(b); /* has it room again?  Tried with nobody's reply in the group */
 	if (loop_timer(b->loop, TICK_MS, tick, b) == 0)
 		log_error("the broker's clock stops: no memory");
 }

@@ -133,9 +133,17 @@ test_disk_full(void **state)
 	assert_int_equal(count_events(s, EVENT_UPLOAD_ABORTED), 1);
 	assert_int_equal(
 	    count_events(s, EVENT_FILE_CREATED) + count_events(s, EVENT_FILE_REPLACED), stored + 1);
-	/* reading goes on */
-	assert_int_equal(ASK(w, open, .path = TEXT("/Home/alice/b")), IPC_FILE_INLINE);
+	/* reading goes on, also when the session's last use should be written down */
+	assert_true(s->b->is_full);
+	for (int i = 0; i < 3; i++) {
+		now_us += 31 * 1000000ll;
+		assert_int_equal(ASK(w, open, .path = TEXT("/Home/alice/b")), IPC_FILE_INLINE);
+		run_ms(s, 5);
+	}
 	pages(s, 100000);
+	s->b->ticks = 4; /* the next tick writes the counts */
+	run_ms(s, 1200);
+	assert_false(s->b->is_full);
 	assert_int_equal(put_small(other, "/Home/bob/a", 60000), IPC_ENTRY);
 	assert_int_equal(put_small(w, "/Home/alice/c", 60000), IPC_ENTRY);
 	worker_free(w), worker_free(other);

@@ -62,7 +62,7 @@ touch(struct broker *b, int64_t session, int64_t used_us)
 
 	if (every_us > TOUCH_US)
 		every_us = TOUCH_US;
-	if (now_us - used_us < every_us)
+	if (now_us - used_us < every_us || b->is_full)
 		return SP_OK;
 	return sql_run(b->db, SQL_SESSION_TOUCH, SI(session), SI(now_us));
 }
@@ -168,7 +168,7 @@ token_login_recorded(struct broker *b, struct op *op, const struct answer *a)
 	struct token_login *t = (struct token_login *)op;
 	int err = a->err;
 
-	if (err == SP_OK && t->api_token != 0)
+	if (err == SP_OK && t->api_token != 0 && !b->is_full)
 		err = sql_run(b->db, SQL_TOKEN_USED, SI(t->api_token), SI(b->wall_us()));
 	if (err != SP_OK)
 		op_fail(b, op, err, 0);
