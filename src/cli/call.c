@@ -6,8 +6,6 @@
 #include "cli/print.h"
 #include "sys/fd.h"
 
-#include <fcntl.h>
-
 void
 json_done(json_t **j)
 {
@@ -18,14 +16,7 @@ json_done(json_t **j)
 int
 call_no_server(const struct cli *c)
 {
-	DEFER(close_fd) int fd = -1;
-	char path[4096];
-	int rc = cli_path(c, "sallyport.conf", path, sizeof(path));
-
-	if (rc != SP_OK)
-		return rc;
-	fd = file_open_at(AT_FDCWD, path, O_RDONLY, 0);
-	if (fd == SP_ENOTFOUND)
+	if (cli_no_instance(c))
 		return cli_fail(SP_ENOTRUNNING,
 		    "%s: there is no instance here; name its folder with -C, or make one with: "
 		    "sallyport init %s",

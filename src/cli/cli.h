@@ -57,6 +57,9 @@ int cli_fail(int err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* cli_path - DIR/name into buf.  errors SP_EUSAGE (said already) when it is too long. */
 int cli_path(const struct cli *c, const char *name, char *buf, size_t cap) MUST_USE;
 
+/* cli_no_instance - is there no sallyport.conf in c->dir? */
+bool cli_no_instance(const struct cli *c);
+
 /* cli_conf - read and check DIR/sallyport.conf; errors are said already. */
 struct conf;
 int cli_conf(const struct cli *c, struct conf *ret) MUST_USE;

@@ -64,6 +64,18 @@ cli_path(const struct cli *c, const char *name, char *buf, size_t cap)
 	return t.bad ? cli_fail(SP_EUSAGE, "%s: the path is too long", c->dir) : SP_OK;
 }
 
+bool
+cli_no_instance(const struct cli *c)
+{
+	DEFER(close_fd) int fd = -1;
+	char path[4096];
+
+	if (cli_path(c, "sallyport.conf", path, sizeof(path)) != SP_OK)
+		return false;
+	fd = file_open_at(AT_FDCWD, path, O_RDONLY, 0);
+	return fd == SP_ENOTFOUND;
+}
+
 int
 cli_conf(const struct cli *c, struct conf *ret)
 {

@@ -1,5 +1,7 @@
 /* password.c - commands that need a secret: from the terminal without echo, or from standard input.
  */
+#include <stdio.h>
+
 #include "base/text.h"
 #include "cli/call.h"
 #include "sys/fd.h"
@@ -103,6 +105,11 @@ unlock(struct cli *c, struct span passphrase)
 		return cli_fail(rc, "the server: %s", sp_strerror(rc));
 	if (r.err == (uint16_t)-SP_EBADTAG || r.err == (uint16_t)-SP_EAUTH)
 		return cli_fail(SP_EAUTH, "the passphrase is wrong");
+	if (r.err == (uint16_t)-SP_EEXISTS) {
+		(void)fputs(
+		    "sallyport: the vault is open already; the passphrase was not tried\n", stderr);
+		return SP_OK;
+	}
 	return r.err == 0
 		   ? SP_OK
 		   : cli_fail(-(int)r.err, "the vault stays locked: %s", sp_strerror(-(int)r.err));

@@ -29,6 +29,8 @@ open_all(struct restore *r)
 		sizeof(r->dir)) != SP_OK)
 		return cli_fail(SP_EUSAGE, "a path is too long");
 	rc = init_place(r->dir);
+	if (rc == SP_OK && cli_no_instance(&of_src))
+		rc = cli_fail(SP_ENOTFOUND, "%s: there is no backup here", r->src);
 	if (rc == SP_OK)
 		rc = cli_conf(&of_src, &r->conf);
 	if (rc != SP_OK)

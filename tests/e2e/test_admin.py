@@ -253,6 +253,8 @@ def test_a_vault_that_needs_its_passphrase(fresh):
         assert wrong.code == 77 and wrong.err.count("\n") == 1
         fresh.run("key", "unlock", "--passphrase-stdin", stdin=passphrase + "\n")
         assert fresh.run("--json", "status").json()["vault"] == "open"
+        again = fresh.run("key", "unlock", "--passphrase-stdin", stdin="no such passphrase\n")
+        assert "open already" in again.err and "not tried" in again.err
         wait_for(lambda: alice.store("/Home/alice/a.bin", b"a").status_code == 201)
         fresh.stop()
     fresh.start()

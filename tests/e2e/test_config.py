@@ -152,6 +152,8 @@ def test_commands_without_a_server(made):
 def test_a_folder_without_an_instance(made):
     done = made.run("-C", "/var/empty", "status", check=False)
     assert done.code == 69 and "no instance" in done.err and "sallyport init /var/empty" in done.err
+    done = made.run("restore", "/var/empty", made.temp / "restored", check=False)
+    assert done.code == 66 and "no backup" in done.err and not (made.temp / "restored").exists()
 
 
 @pytest.mark.parametrize("args", [["nonsense"], ["user"], ["user", "add"], ["user", "add", "x", "y"], ["user", "list", "--nonsense"], ["-C"], []])

@@ -245,7 +245,8 @@ def test_a_slow_form_is_cut_off(fresh):
 def test_administration_listener(server):
     c = server.anonymous()
     r = c.get(server.admin_base + "/health")
-    assert r.status_code == 200, r.text
+    assert r.status_code == 200 and r.json()["status"] == "ok", r.text
+    assert r.headers["Content-Type"].startswith("application/json")
     r = c.get(server.admin_base + "/metrics")
     assert r.status_code == 200 and "sallyport_" in r.text
     assert c.get(server.admin_base + "/api/v1/info").status_code == 404

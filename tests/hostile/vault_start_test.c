@@ -134,6 +134,8 @@ test_locked(void **state)
 	assert_int_equal(take_result(p).err, -SP_ELOCKED);
 	assert_int_equal(unlock(p, "open sesame"), 0);
 	expect_state(p, 1);
+	assert_int_equal(unlock(p, "open sesamf"), -SP_EEXISTS);
+	expect_state(p, 1);
 	still_works(p);
 }
 

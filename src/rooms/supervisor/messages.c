@@ -51,6 +51,8 @@ on_violation(struct seat *by, const struct chan_msg *m)
 	if (err != SP_OK)
 		return err;
 	violation_text(text, sizeof(text), by->room, v.message, v.err);
+	if (by->room != ROOM_GATE_HTTPS) /* whose address it is, is known first */
+		seat_drain(&by->sup->seats[ROOM_GATE_HTTPS]);
 	w = v.serial != 0 ? worker_by_serial(by->sup, v.serial) : NULL;
 	log_error("violation by %llu, %s", (unsigned long long)v.serial, text);
 	if (w != NULL)
@@ -98,7 +100,8 @@ on_unlocked(struct seat *vault, uint16_t err)
 {
 	struct text t = text_of(vault->note, sizeof(vault->note));
 
-	text_str(&t, err == 0 ? "open" : "locked: waits for the passphrase");
+	text_str(&t,
+	    err == 0 || err == (uint16_t)-SP_EEXISTS ? "open" : "locked: waits for the passphrase");
 	seat_report(vault);
 	unlock_result(vault->sup, err);
 }
@@ -209,6 +212,7 @@ worker_message(void *arg, int fd, unsigned events)
 	if (err >= 0)
 		return;
 	violation_text(text, sizeof(text), ROOM_SUPERVISOR, m.id, err);
+	seat_drain(&s->seats[ROOM_GATE_HTTPS]);
 	log_error("violation by %llu, %s", (unsigned long long)w->serial, text);
 	notice(s, EVENT_WORKER_VIOLATION, w->serial, w->pool->room, text);
 	loop_unwatch(s->loop, w->watch);

@@ -126,7 +126,7 @@ try_unlock(struct vault *v, struct span passphrase)
 	int err;
 
 	if (vault_core_is_open(v->core))
-		return SP_OK;
+		return SP_EEXISTS; /* the passphrase was not tried: no yes to it */
 	if (v->recovery.len == 0)
 		return SP_EUNAVAIL;
 	root = secret_new(KEY_BYTES);

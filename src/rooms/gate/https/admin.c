@@ -25,5 +25,5 @@ metrics_get(struct conn *c)
 int
 health_get(struct conn *c)
 {
-	return report(c, 1, "text/plain; charset=utf-8");
+	return report(c, 1, "application/json; charset=utf-8");
 }
