@@ -174,14 +174,15 @@ reap(struct sup *s)
 {
 	struct spawn_end end;
 
-	/* the gate may have named a worker that has ended since: its address belongs into what is
-	 * said of its end */
-	seat_drain(&s->seats[ROOM_GATE_HTTPS]);
 	while (spawn_reap(&end) == 1) {
 		struct seat *seat = seat_by_pid(s, end.pid);
 		struct worker *w = seat == NULL ? worker_by_pid(s, end.pid) : NULL;
 		char how[64];
 
+		/* the gate named it before it could do anything: its address belongs into what is
+		 * said of its end */
+		if (w != NULL)
+			seat_drain(&s->seats[ROOM_GATE_HTTPS]);
 		if (end.signal != 0)
 			(void)snprintf(how, sizeof(how), "was killed by signal %d%s", end.signal,
 			    end.sandboxed ? " (its sandbox)" : "");
