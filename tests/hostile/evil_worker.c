@@ -30,7 +30,7 @@ enum op {
 	OP_COMPAT,  /* arg[0]: number of a 32-bit system call */
 	OP_JUMP,    /* run the scratch memory */
 	OP_THREADS, /* arg[0]: threads to start -> how many there are */
-	OP_SPIN,    /* never end */
+	OP_SPIN,    /* arg[0]: rounds to turn for nothing */
 };
 struct order {
 	uint32_t op, len;
@@ -169,8 +169,9 @@ obey(const struct order *o)
 		u.code();
 		return 0;
 	case OP_SPIN:
-		for (volatile int i = 0;; i = !i)
+		for (volatile uint64_t i = 0; i < o->arg[0]; i = i + 1)
 			;
+		return 0;
 	default:
 		return 0;
 	}

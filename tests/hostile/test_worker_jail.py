@@ -201,7 +201,7 @@ def test_processor(evil):
     """Its processor time has an end that it cannot move, and while it spins the others are served."""
     with Evil(evil) as w, Evil(evil) as v:
         assert limits_of(v, 0) == (86400, 86400)
-        w.start(SPIN)
+        w.start(SPIN, 2_000_000_000)
         for _ in range(20):
             assert evil.people["alice"].fetch("/Home/alice/small").status_code == 200
 
