@@ -1,6 +1,8 @@
 """Fixtures of every test below tests/: a running server per module and identity, and clients of it."""
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,24 @@ from lib.instance import Identity, Instance, binary  # noqa: E402
 def pytest_sessionstart(session):
     if not binary().exists():
         pytest.exit(f"{binary()} is missing: run scripts/build, or scripts/test", returncode=2)
+    if os.geteuid() == 0 and not all(folder.stat().st_mode & 0o001 for folder in binary().resolve().parents):
+        session.config.sallyport_programs = copy_programs()
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "sallyport_programs"):
+        shutil.rmtree(session.config.sallyport_programs)
+
+
+def copy_programs():
+    """A tree below /root, say, is closed to the ordinary user that half of the tests run as: copy the programs out of it."""
+    folder = Path(tempfile.mkdtemp(prefix="sallyport-programs-", dir=os.environ.get("SALLYPORT_TMP", "/var/tmp")))
+    folder.chmod(0o755)
+    rooms = binary().parent.parent / "libexec/sallyport"
+    for program in [binary(), *(rooms if rooms.is_dir() else binary().parent).glob("sallyport-*")]:
+        shutil.copy(program, folder / program.name)
+    os.environ["SALLYPORT_BIN"] = str(folder / "sallyport")
+    return folder
 
 
 def pytest_configure(config):
