@@ -284,6 +284,7 @@ class Instance:
             return self.start()
         except BaseException:
             self.end()
+            self.remove()
             raise
 
     def __exit__(self, kind, value, trace):
