@@ -98,6 +98,7 @@ def test_the_caller(alice):
     assert me["username"] == "alice" and me["fullName"] == "Alice Adams" and me["email"] == "alice@example.com"
     assert me["permission"] == "User" and me["status"] == "Active"
     assert isinstance(me["id"], str) and isinstance(me["orgID"], int) and isinstance(me["homeFolderID"], int)
+    assert me["displaySettings"]["fileListPageSize"] == 25
 
 
 def test_public_facts(server):
@@ -116,6 +117,7 @@ def test_folders_round_trip(alice, home):
     assert isinstance(folder["id"], int) and folder["folderType"] == "Normal"
     assert all(folder["permission"][right] in (True, False) for right in RIGHTS) and folder["permission"]["canWriteFiles"] is True
     got = alice.get(f"/api/v1/folders/{folder['id']}").json()
+    assert got["fileMaskRule"] == "AllowExceptMatching" and got["responseType"] == "RedirectImmediately" and got["newTime"] == 0
     assert got["path"] == "/Home/alice/reports" and DATE.match(got["lastContentChangeTime"])
     again = alice.post(f"/api/v1/folders/{home}/subfolders", json={"name": "reports"})
     assert again.status_code == 409 and again.json()["errorCode"]

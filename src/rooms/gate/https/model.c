@@ -6,6 +6,8 @@
  */
 #include "rooms/gate/https/model.h"
 
+#define PAGE_SIZE 25u /* rows of a page, when nobody says how many */
+
 static void
 id_str(struct json *j, const char *key, uint64_t id)
 {
@@ -190,13 +192,23 @@ model_folder_details(struct json *j, const struct ipc_entry_rec *e)
 	json_ku64(j, "cleanTimeDays", 0);
 	json_ku64(j, "subfolderCleanTime", 0);
 	json_kstr(j, "uploadNotificationConfirmationType", SPAN_LIT("None"));
+	json_ku64(j, "uploadNotificationConfirmationTime", 0);
 	json_kstr(j, "newFileNotificationType", SPAN_LIT("None"));
+	json_ku64(j, "newFileNotificationTime", 0);
+	json_kstr(j, "alertSenderFileIsNotDownloadedTimeType", SPAN_LIT("None"));
+	json_ku64(j, "alertSenderFileIsNotDownloadedTime", 0);
 	json_kstr(j, "deliveryRecepientNotificationType", SPAN_LIT("None"));
+	json_kstr(j, "responseType", SPAN_LIT("RedirectImmediately"));
+	json_kstr(j, "responseText", SPAN_LIT(""));
+	json_ku64(j, "responseTime", 0);
+	json_ku64(j, "newTime", 0);
 	json_kbool(j, "enforceUniqueFilenames", true);
 	json_kbool(j, "allowFileOverwrite", false);
 	json_ku64(j, "parentInheritRights", e->inherit);
 	json_ku64(j, "quota", e->quota);
 	json_ku64(j, "totalFilesSize", e->used);
+	json_kstr(j, "fileMaskRule", SPAN_LIT("AllowExceptMatching"));
+	json_kstr(j, "fileMasks", SPAN_LIT(""));
 	json_close(j, '}');
 }
 
@@ -247,6 +259,12 @@ model_user(struct json *j, const struct ipc_user *u)
 	json_ku64(j, "homeFolderID", u->home);
 	json_ku64(j, "defaultFolderID", 0);
 	json_ku64(j, "expirationPolicyID", 0);
+	json_key(j, "displaySettings");
+	json_open(j, '{');
+	json_ku64(j, "userListPageSize", PAGE_SIZE);
+	json_ku64(j, "fileListPageSize", PAGE_SIZE);
+	json_ku64(j, "liveViewPageSize", PAGE_SIZE);
+	json_close(j, '}');
 	json_close(j, '}');
 }
 
