@@ -1,10 +1,13 @@
 """What /proc shows of every process: users, capabilities, filters, descriptors, environment."""
 import os
+import secrets
 import subprocess
 import time
 from pathlib import Path
 
-from lib.instance import Identity
+import pytest
+
+from lib.instance import Client, Identity
 
 ROOMS = ["ledger", "vault", "signer", "broker", "gate-https", "authenticator", "worker-https", "scrubber"]
 
@@ -127,3 +130,55 @@ def test_own_session(server):
     for name, path in rooms(server):
         fields = (path / "stat").read_text().rpartition(")")[2].split()
         assert fields[3] == path.name, f"{name}: session {fields[3]}"
+
+
+def memory(path):
+    """All that a process can write to, and so could keep something in."""
+    with open(path / "mem", "rb", buffering=0) as mem:
+        for line in (path / "maps").read_text().splitlines():
+            span, rights = line.split()[:2]
+            if "w" not in rights or line.endswith("[vvar]"):
+                continue
+            start, end = (int(x, 16) for x in span.split("-"))
+            mem.seek(start)
+            try:
+                yield mem.read(end - start)
+            except OSError:
+                continue  # a page that the process has no rights on itself
+
+
+def holders(server, needles):
+    """Which rooms hold which of the needles in their memory; every process is read."""
+    found = set()
+    for name, path in rooms(server):
+        for part in memory(path):
+            found |= {(name, what) for what, needle in needles.items() if needle in part}
+    return found
+
+
+@pytest.mark.root
+def test_secrets_of_others(server, bob):
+    """What one user typed, was given and sent is in no process that another user reaches, nor in the broker a password."""
+    password, content = secrets.token_hex(16), secrets.token_bytes(24)
+    server.add_user("carla", password=password)
+    with server.anonymous() as visitor:
+        reply = server.grant(visitor, grant_type="password", username="carla", password=password).json()
+    needles = {"password": password.encode(), "access token": reply["access_token"].encode(),
+               "refresh token": reply["refresh_token"].encode(), "content": content}
+    carla = Client(server, reply["access_token"])
+    assert carla.store("/Home/carla/large", content * 50000).status_code == 201
+    assert carla.store("/Home/carla/small", content).status_code == 201
+    assert carla.fetch("/Home/carla/large").content == content * 50000
+    assert bob.get("/api/v1/users/self").status_code == 200  # bob's connection is there too
+    # The search finds what is there: the worker that carla is connected to has her token, and no other process but the
+    # broker, which judges tokens, may know one.
+    held = holders(server, needles)
+    assert ("worker-https", "access token") in held
+    carla.close()
+    deadline = time.monotonic() + 10
+    while True:
+        held = {(name, what) for name, what in holders(server, needles) if name != "broker" or what in ("password", "content")}
+        if not held or time.monotonic() > deadline:
+            break
+        time.sleep(0.5)  # her worker may still be ending
+    assert not held
