@@ -8,6 +8,7 @@
 #include "cli/args.h"
 #include "cli/help.h"
 #include "sys/fd.h"
+#include "sys/operator.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -208,7 +209,9 @@ main(int argc, char **argv)
 {
 	const char *dir = getenv("SALLYPORT_DIR");
 	struct cli c = {.dir = dir != NULL && dir[0] != '\0' ? dir : CLI_DIR_DEFAULT};
-	int rc = run(&c, argc > 0 ? argc - 1 : 0, argv + 1);
+	int rc = op_no_core();
 
+	if (rc == SP_OK)
+		rc = run(&c, argc > 0 ? argc - 1 : 0, argv + 1);
 	return rc < 0 ? sp_err_row(rc)->exit : 0;
 }

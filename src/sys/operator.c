@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -26,6 +28,18 @@ uint32_t
 op_gid(void)
 {
 	return getegid();
+}
+
+int
+op_no_core(void)
+{
+	struct rlimit no_core = {0, 0};
+
+	/* the limit does not bind a core_pattern that is a program: that asks whether it may be
+	 * dumped */
+	if (setrlimit(RLIMIT_CORE, &no_core) == -1 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+		return SP_ESYS;
+	return SP_OK;
 }
 
 int

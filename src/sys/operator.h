@@ -12,6 +12,10 @@
 uint32_t op_uid(void);
 uint32_t op_gid(void);
 
+/* op_no_core - this process, which is given passwords, leaves no core dump and cannot be looked
+ * into by others of the same user.  errors SP_ESYS */
+int op_no_core(void) MUST_USE;
+
 /* op_self_dir - the folder of the running binary, absolute.  errors SP_ESYS, SP_ESPACE */
 int op_self_dir(char *buf, size_t cap) MUST_USE;
 

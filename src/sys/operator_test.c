@@ -8,7 +8,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "sys/fd.h"
@@ -153,10 +156,29 @@ signals_wait(void **state)
 	op_signals_release(NULL);
 }
 
+static void
+no_core(void **state)
+{
+	struct rlimit core;
+	int status;
+	pid_t child = fork();
+
+	(void)state;
+	if (child == 0)
+		_exit(op_no_core() == SP_OK && prctl(PR_GET_DUMPABLE) == 0 &&
+			      getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 0
+			  ? 0
+			  : 1);
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(no_core),
 	    cmocka_unit_test_setup_teardown(removing_follows_no_link, setup, teardown),
 	    cmocka_unit_test_setup_teardown(copies_are_new, setup, teardown),
 	    cmocka_unit_test_setup_teardown(folders_are_looked_at, setup, teardown),
