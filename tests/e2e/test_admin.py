@@ -447,7 +447,8 @@ def test_an_interrupted_backup_leaves_nothing(server, alice):
     for i in range(4):
         assert alice.store(f"/Home/alice/bulk{i}", os.urandom(1 << 20) * 32).status_code == 201
     for _ in range(20):
-        job = subprocess.Popen(server.identity.command([binary(), "-C", server.dir, "backup", target]), stderr=subprocess.PIPE)
+        job = subprocess.Popen(server.identity.command([binary(), "-C", server.dir, "backup", target]), stderr=subprocess.PIPE,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a run in the background ignores it
         while job.poll() is None and not list(server.temp.glob("interrupted.tmp-*")):
             pass  # it copies in a tenth of a second: no sleep
         job.send_signal(signal.SIGINT)
