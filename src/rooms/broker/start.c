@@ -201,6 +201,7 @@ void
 broker_end(struct broker *b)
 {
 	control_stop(b);
+	downloads_flush(b);
 	broker_idle(b);
 	ledger_lost(b);
 	broker_idle(b);
