@@ -151,8 +151,11 @@ def holders(server, needles):
     """Which rooms hold which of the needles in their memory; every process is read."""
     found = set()
     for name, path in rooms(server):
-        for part in memory(path):
-            found |= {(name, what) for what, needle in needles.items() if needle in part}
+        try:
+            for part in memory(path):
+                found |= {(name, what) for what, needle in needles.items() if needle in part}
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended, and all it held with it
     return found
 
 
