@@ -172,7 +172,8 @@ set_text(
 {
 	char tail[96];
 
-	if (r->type == CONF_ADDR && (v.len >= text_cap(r) || check_addr(v) < 0)) {
+	if (r->type == CONF_ADDR && !(r->max == 1 && span_eq_str(v, "none")) &&
+	    (v.len >= text_cap(r) || check_addr(v) < 0)) {
 		why_row(why, cap, line, r, "this is not ADDRESS:PORT with a numeric address");
 		return SP_ECONFIG;
 	}

@@ -171,6 +171,33 @@ bit(enum room r)
 	return (unsigned)r < ROOM_COUNT ? 1u << r : 0;
 }
 
+unsigned
+ipc_door(enum room room)
+{
+	static const unsigned doors[] = {
+	    R_GATE_HTTPS | R_WORKER_HTTPS, R_GATE_SFTP | R_WORKER_SFTP};
+
+	for (size_t i = 0; i < ARRAY_LEN(doors); i++)
+		if ((doors[i] & bit(room)) != 0)
+			return doors[i];
+	return 0;
+}
+
+bool
+ipc_is_worker(enum room room)
+{
+	return (R_WORKERS & bit(room)) != 0;
+}
+
+/* of two doors? */
+static bool
+crosses(enum room a, enum room b)
+{
+	unsigned door = ipc_door(a);
+
+	return door != 0 && ipc_door(b) != 0 && (door & bit(b)) == 0;
+}
+
 int
 ipc_check(uint16_t id, enum room from, enum room to, enum phase phase, unsigned fds)
 {
@@ -178,7 +205,8 @@ ipc_check(uint16_t id, enum room from, enum room to, enum phase phase, unsigned 
 
 	if (r == NULL)
 		return SP_EUNKNOWNMSG;
-	if (!(r->from & bit(from)) || !(r->to & bit(to)) || !(r->phase & (unsigned)phase))
+	if (!(r->from & bit(from)) || !(r->to & bit(to)) || !(r->phase & (unsigned)phase) ||
+	    crosses(from, to))
 		return SP_EDENIEDMSG;
 	return fds == r->fds ? SP_OK : SP_EFDS;
 }
@@ -186,7 +214,7 @@ ipc_check(uint16_t id, enum room from, enum room to, enum phase phase, unsigned 
 bool
 ipc_linked(enum room a, enum room b)
 {
-	if (a == b)
+	if (a == b || crosses(a, b))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		if (((rules[i].from & bit(a)) && (rules[i].to & bit(b))) ||

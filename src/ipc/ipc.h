@@ -21,8 +21,14 @@ enum room_set {
 #define ROOM(NAME, name, index, kind, text) R_##NAME = 1 << (index),
 #include "ipc/rooms.def"
 #undef ROOM
-	R_EVERY = (1 << ROOM_COUNT) - 1
+	R_EVERY = (1 << ROOM_COUNT) - 1,
+	R_GATES = R_GATE_HTTPS | R_GATE_SFTP,
+	R_WORKERS = R_WORKER_HTTPS | R_WORKER_SFTP,
 };
+/* ipc_door - the rooms that serve the same door as this one; 0: a room that is no door's.  Rooms of two doors never share
+ * a socket, whatever the rows say.  ipc_is_worker - does it serve a connection? */
+unsigned ipc_door(enum room room);
+bool ipc_is_worker(enum room room);
 enum room_kind { ROOM_KIND_ROOT, ROOM_KIND_ONE, ROOM_KIND_POOL, ROOM_KIND_JOB, ROOM_KIND_OUT };
 struct room_row {
 	const char *name, *text;
@@ -46,8 +52,18 @@ enum ipc_file_what {
 	FILE_DATABASE_DIR,   /* database folder: broker */
 	FILE_BLOB_DIR,	     /* blob folder: broker */
 	FILE_CONTROL_SOCKET, /* listening local socket for the command line: broker */
+	FILE_SSH_ED25519,    /* PEM host keys of the SFTP door, those that there are: signer */
+	FILE_SSH_ECDSA,
+	FILE_SSH_RSA,
 };
 enum ipc_by { BY_PATH = 0, BY_FOLDER = 1, BY_FILE = 2, BY_NAME = 3 /* name `path` in folder `id` */ };
+/* Exchange methods and host keys of SSH_KEX. */
+enum ssh_kex_method { SSH_KEX_CURVE25519 = 1, SSH_KEX_NISTP256 = 2, SSH_KEX_NISTP384 = 3 };
+enum ssh_host_key { SSH_HOST_ED25519 = 1, SSH_HOST_ECDSA_P256 = 2, SSH_HOST_RSA_SHA256 = 4, SSH_HOST_RSA_SHA512 = 8 };
+/* SSH_AUTH.state */
+enum ssh_auth_state { SSH_AUTH_KEY_OK, SSH_AUTH_PARTIAL, SSH_AUTH_DONE, SSH_AUTH_CODE, SSH_AUTH_REFUSED };
+/* LOGIN_SECRET.kind */
+enum ssh_secret { SSH_SECRET_PASSWORD, SSH_SECRET_PROMPTED, SSH_SECRET_CODE };
 enum ipc_sort { SORT_NAME, SORT_SIZE, SORT_TIME, SORT_TYPE, SORT_PATH };
 /* The nine rights of a folder, in MOVEit's order. */
 enum right {

@@ -12,7 +12,7 @@
 #include "proto/http/body.h"
 #include "proto/http/field.h"
 #include "proto/http/uri.h"
-#include "rooms/gate/https/ring.h"
+#include "rooms/gate/ring.h"
 #include "rooms/gate/https/tls.h"
 
 #define CONN_IN_BYTES 65536u	 /* read buffer: a whole head, and a window of the body behind it */

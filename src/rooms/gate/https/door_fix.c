@@ -29,7 +29,7 @@ fix_init(struct fix *f, struct span in, size_t step)
 	memset(f, 0, sizeof(*f));
 	assert_int_equal(sock_pair(b), SP_OK);
 	assert_int_equal(sock_pair(v), SP_OK);
-	assert_int_equal(ring_init(&f->ring, b[0], v[0]), SP_OK);
+	assert_int_equal(ring_init(&f->ring, ROOM_WORKER_HTTPS, b[0], v[0]), SP_OK);
 	chan_init(&f->broker, b[1], ROOM_BROKER, ROOM_WORKER_HTTPS);
 	chan_init(&f->vault, v[1], ROOM_VAULT, ROOM_WORKER_HTTPS);
 	conf_defaults(&f->conf);

@@ -60,7 +60,7 @@ prepare(struct worker *w)
 		sp_die(EXIT_SOFTWARE, "the supervisor did not send all that a worker needs");
 	chan_init(&w->gate, s->link[ROOM_GATE_HTTPS], ROOM_WORKER_HTTPS, ROOM_GATE_HTTPS);
 	chan_init(&w->signer, s->link[ROOM_SIGNER], ROOM_WORKER_HTTPS, ROOM_SIGNER);
-	if (ring_init(&w->ring, s->link[ROOM_BROKER], s->link[ROOM_VAULT]) < 0)
+	if (ring_init(&w->ring, ROOM_WORKER_HTTPS, s->link[ROOM_BROKER], s->link[ROOM_VAULT]) < 0)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ENOMEM));
 	seed();
 	rc = load_certificate(w);

@@ -1,5 +1,5 @@
 /* ring.c - one request to the broker, one reply; keys from the vault. */
-#include "rooms/gate/https/ring.h"
+#include "rooms/gate/ring.h"
 
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -7,11 +7,11 @@
 #include "sys/ready.h"
 
 int
-ring_init(struct ring *r, int broker_fd, int vault_fd)
+ring_init(struct ring *r, enum room self, int broker_fd, int vault_fd)
 {
 	*r = (struct ring){0};
-	chan_init(&r->broker, broker_fd, ROOM_WORKER_HTTPS, ROOM_BROKER);
-	chan_init(&r->vault, vault_fd, ROOM_WORKER_HTTPS, ROOM_VAULT);
+	chan_init(&r->broker, broker_fd, self, ROOM_BROKER);
+	chan_init(&r->vault, vault_fd, self, ROOM_VAULT);
 	r->buf = mem_alloc(IPC_MAX);
 	return r->buf != NULL ? SP_OK : SP_ENOMEM;
 }
@@ -312,6 +312,36 @@ ring_put(struct ring *r, const struct ipc_put *m, struct placed *ret)
 		return rc;
 	ret->limit = length < up.limit ? length : up.limit;
 	return SP_OK;
+}
+
+int
+ring_resume(struct ring *r, const struct ipc_resume *m, struct placed *ret, uint64_t *ret_acked)
+{
+	struct chan_msg msg;
+	struct ipc_upload_resumed up;
+	uint64_t length = 0;
+	int rc;
+
+	*ret = (struct placed){.fd = -1};
+	rc = sent(r, r->dead ? SP_OK : chan_send_resume(&r->broker, m, -1));
+	if (rc == SP_OK)
+		rc = receive(r, IPC_UPLOAD_RESUMED, IPC_UPLOAD_RESUMED, &msg);
+	if (rc < 0)
+		return rc;
+	rc = ipc_get_upload_resumed(msg.body, &up);
+	ret->fd = TAKE_FD(msg.fd);
+	chan_msg_done(&msg);
+	if (rc < 0)
+		return ring_fail(r, "from the broker", rc);
+	ret->upload = up.upload;
+	ret->segment = up.segment;
+	memcpy(ret->blob, up.blob.b, sizeof(ret->blob));
+	rc = await_key(r, ret->blob, false, ret->key, &length);
+	if (rc < 0)
+		return rc;
+	ret->limit = length < up.limit ? length : up.limit;
+	*ret_acked = up.acked;
+	return up.acked <= ret->limit ? SP_OK : SP_EDAMAGED;
 }
 
 void

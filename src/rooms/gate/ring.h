@@ -1,4 +1,4 @@
-/* ring.h - what a worker asks of the broker, as plain blocking calls, and the keys that the vault
+/* ring.h - shared by the workers of all doors: what a worker asks of the broker, as plain blocking calls, and the keys that the vault
  * sends.
  *
  * One request is outstanding at a time.  A call returns SP_OK or the error that the broker
@@ -7,8 +7,8 @@
  *
  * Spans in a reply point into ring.buf and live until the next call.
  */
-#ifndef SP_GATE_HTTPS_RING_H
-#define SP_GATE_HTTPS_RING_H
+#ifndef SP_GATE_RING_H
+#define SP_GATE_RING_H
 
 #include "base/text.h"
 #include "crypto/crypto.h"
@@ -28,8 +28,8 @@ struct ring {
 	bool dead;
 };
 
-/* ring_init - take over the two sockets.  errors SP_ENOMEM.  ring_done - close and free. */
-int ring_init(struct ring *r, int broker_fd, int vault_fd) MUST_USE;
+/* ring_init - take over the two sockets of worker `self`.  errors SP_ENOMEM.  ring_done - close and free. */
+int ring_init(struct ring *r, enum room self, int broker_fd, int vault_fd) MUST_USE;
 void ring_done(struct ring *r);
 
 /* A whole entry by the name that all messages share. */
@@ -51,7 +51,13 @@ void ring_rec_of_entry(const struct ipc_entry *e, struct ipc_entry_rec *ret);
 	X(damaged, done, DONE)                                                                     \
 	X(commit, entry, ENTRY)                                                                    \
 	X(abort, done, DONE)                                                                       \
-	X(report, report_text, REPORT_TEXT)
+	X(report, report_text, REPORT_TEXT)                                                        \
+	X(login_key, ssh_auth, SSH_AUTH)                                                           \
+	X(login_secret, ssh_auth, SSH_AUTH)                                                        \
+	X(rename, entry, ENTRY)                                                                    \
+	X(touch, done, DONE)                                                                       \
+	X(space, space_left, SPACE_LEFT)                                                           \
+	X(progress, done, DONE)
 #define X(call, reply, REPLY)                                                                      \
 	int ring_##call(struct ring *r, const struct ipc_##call *m, struct ipc_##reply *ret)       \
 	    MUST_USE;
@@ -90,4 +96,9 @@ struct placed {
 /* ring_put - as ring_open, for storing; limit is the least of what broker and vault allow. */
 int ring_put(struct ring *r, const struct ipc_put *m, struct placed *ret) MUST_USE;
 void placed_done(struct placed *p);
+/* ring_resume - as ring_put, for going on with an unfinished upload of the caller's own.
+ *   ret        its fd is open for reading and writing
+ *   ret_acked  bytes that are on record as durable (blob_writer_resume) */
+int ring_resume(struct ring *r, const struct ipc_resume *m, struct placed *ret,
+    uint64_t *ret_acked) MUST_USE;
 #endif
