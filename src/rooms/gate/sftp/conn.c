@@ -8,7 +8,6 @@
 #include "sys/log.h"
 
 #define STALL_MS(c) ((int)((c)->stall_timeout * 1000))
-#define LINES_MAX 1u /* RFC 4253 section 4.2: a client sends its version line and nothing before it */
 
 /* ---- sending ---- */
 
@@ -68,7 +67,7 @@ due_of(const struct stream *s)
 	const struct conf *c = s->start->conf;
 	struct due d = {INT64_MAX, INT64_MAX, INT64_MAX};
 
-	if (s->phase != SSH_PHASE_OPEN && !(s->keyed && s->name[0] != '\0')) {
+	if (s->name[0] == '\0') {
 		d.login_ms = s->began_ms + c->login_grace * 1000;
 		return d;
 	}

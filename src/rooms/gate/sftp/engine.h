@@ -51,7 +51,8 @@ struct stream {
 	size_t deferred_len;
 	int64_t began_ms, heard_ms, used_ms; /* connection, last packet, last data of the channel */
 	int64_t alive_asked;		     /* questions without an answer */
-	char user[256];			     /* fixed at the first request; empty: none yet */
+	char user[256];			     /* as it was given, fixed at the first request */
+	bool has_user;
 	char name[65];			     /* the account's own spelling, after the login */
 	struct channel ch;
 };

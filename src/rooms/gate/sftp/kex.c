@@ -5,6 +5,7 @@
 
 #include "base/conf.h"
 #include "base/text.h"
+#include "crypto/ssh_key.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "sys/ready.h"
@@ -531,6 +532,10 @@ kex_answer(struct stream *s, struct span payload)
 	struct offers o;
 	int rc;
 
+	/* the signer would refuse: before a login there is one signature for a connection */
+	if (phase != SSH_PHASE_OPEN)
+		return conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR,
+		    "no second key exchange before the login", SP_EDENIEDMSG);
 	make_offers(s, &o);
 	s->exchanging = true;
 	rc = send_kexinit(s, &o);
