@@ -102,10 +102,17 @@ starved(void *arg)
 	struct stream *s = arg;
 
 	for (;;) {
-		struct due d = due_of(s);
 		int64_t now = clock_mono_ms(), left;
-		int rc = on_due(s, &d, now);
+		struct due d;
+		int rc;
 
+		if (s->heard)
+			s->heard_ms = now;
+		if (s->used)
+			s->used_ms = now;
+		s->heard = s->used = false;
+		d = due_of(s);
+		rc = on_due(s, &d, now);
 		if (rc == SP_OK)
 			rc = link_flush(&s->link);
 		if (rc < 0)
@@ -114,8 +121,6 @@ starved(void *arg)
 		left = least(d.login_ms, least(d.idle_ms, d.alive_ms));
 		left = left == INT64_MAX ? -1 : left - now;
 		rc = s->start->idle(s->start->arg, s->start->fd, left > INT32_MAX ? INT32_MAX : (int)left);
-		if (rc == SP_OK)
-			s->heard_ms = clock_mono_ms();
 		if (rc == SP_ECLOSED)
 			return conn_disconnect(
 			    s, SSH_DISCONNECT_BY_APPLICATION, "the server stops", rc);
@@ -178,6 +183,7 @@ conn_next(struct stream *s, struct span *ret)
 		if (rc < 0)
 			return link_broke(s, rc);
 		s->alive_asked = 0;
+		s->heard = true;
 		rc = conn_judge(s, p.ptr[0], s->phase, seq);
 		if (rc < 0)
 			return rc;

@@ -50,6 +50,7 @@ struct stream {
 	uint8_t *deferred; /* owned: length (4) and payload, one after the other */
 	size_t deferred_len;
 	int64_t began_ms, heard_ms, used_ms; /* connection, last packet, last data of the channel */
+	bool heard, used;		     /* since we last had to wait */
 	int64_t alive_asked;		     /* questions without an answer */
 	char user[256];			     /* as it was given, fixed at the first request */
 	bool has_user;
