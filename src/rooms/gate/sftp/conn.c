@@ -235,8 +235,9 @@ open_connection(struct stream *s)
 
 	if (rc == SP_ESYNTAX || rc == SP_EVERSION || rc == SP_ETOOBIG) {
 		log_info("%s: this is no SSH 2.0 client", s->start->address);
-		if (link_raw(&s->link, SPAN_LIT("Invalid SSH identification string.\r\n")) == SP_OK)
-			(void)link_flush(&s->link); /* it may be gone */
+		if (link_raw(&s->link, SPAN_LIT("Invalid SSH identification string.\r\n")) < 0 ||
+		    link_flush(&s->link) < 0)
+			log_debug("%s: it did not hear it", s->start->address);
 	}
 	return rc;
 }
