@@ -24,6 +24,8 @@ static const struct {
     {IPC_LOGIN_TOKEN, FIRST, handle_login_token},
     {IPC_TOKEN_REFRESH, FIRST, handle_token_refresh},
     {IPC_TOKEN_REVOKE, FIRST, handle_token_revoke},
+    {IPC_LOGIN_KEY, FIRST, handle_login_key},
+    {IPC_LOGIN_SECRET, FIRST, handle_login_secret},
     {IPC_ORG_GET, FIRST, handle_org_get},
     {IPC_REPORT, FIRST, handle_report},
     {IPC_SELF, BEGIN, handle_self},
@@ -135,6 +137,7 @@ close_worker(struct broker *b, struct worker *w)
 		helper_lost(b, w);
 	if (w->upload != NULL)
 		upload_lost(b, w);
+	ssh_forget(b, w);
 }
 
 void
