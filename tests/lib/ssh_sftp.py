@@ -223,6 +223,15 @@ class Sftp:
         self.close(handle)
         return names
 
+    def mkdir(self, path):
+        return self.call(Fx.MKDIR, string(path) + u32(0))
+
+    def remove(self, path):
+        return self.call(Fx.REMOVE, string(path))
+
+    def rename(self, old, new):
+        return self.call(Fx.RENAME, string(old) + string(new))
+
     def put(self, path, data, piece=32768):
         handle = self.open(path, WRITE | CREAT | TRUNC)
         for at in range(0, len(data), piece):
