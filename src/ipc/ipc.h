@@ -26,8 +26,11 @@ enum room_set {
 	R_WORKERS = R_WORKER_HTTPS | R_WORKER_SFTP,
 };
 /* ipc_door - the rooms that serve the same door as this one; 0: a room that is no door's.  Rooms of two doors never share
- * a socket, whatever the rows say.  ipc_is_worker - does it serve a connection? */
+ * a socket, whatever the rows say.  ipc_gate - the gate of a door's room.  ipc_is_gate, ipc_is_worker - is it one that accepts,
+ * serves a connection? */
 unsigned ipc_door(enum room room);
+enum room ipc_gate(enum room room);
+bool ipc_is_gate(enum room room);
 bool ipc_is_worker(enum room room);
 enum room_kind { ROOM_KIND_ROOT, ROOM_KIND_ONE, ROOM_KIND_POOL, ROOM_KIND_JOB, ROOM_KIND_OUT };
 struct room_row {

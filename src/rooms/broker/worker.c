@@ -57,7 +57,7 @@ worker_find(struct broker *b, uint64_t serial)
 static bool
 is_known(const struct worker *w)
 {
-	return w->room != ROOM_WORKER_HTTPS || w->actor.address[0] != '\0';
+	return !ipc_is_worker(w->room) || w->actor.address[0] != '\0';
 }
 
 static int
@@ -93,7 +93,7 @@ worker_add(struct broker *b, const struct ipc_worker_new *m, int fd)
 	b->n_workers++;
 	if (b->is_serving && watch(b, w) != SP_OK)
 		worker_violation(b, w, 0, SP_ENOMEM);
-	else if (b->is_serving && w->room != ROOM_WORKER_HTTPS)
+	else if (b->is_serving && !ipc_is_worker(w->room))
 		helper_ready(b, w);
 	return SP_OK;
 }
@@ -118,7 +118,7 @@ worker_watch_all(struct broker *b)
 			continue;
 		if (watch(b, w) != SP_OK)
 			worker_violation(b, w, 0, SP_ENOMEM);
-		else if (w->room != ROOM_WORKER_HTTPS)
+		else if (!ipc_is_worker(w->room))
 			helper_ready(b, w);
 	}
 }
@@ -131,7 +131,7 @@ close_worker(struct broker *b, struct worker *w)
 	w->watch = NULL;
 	chan_close(&w->chan);
 	w->is_dead = true;
-	if (w->room != ROOM_WORKER_HTTPS)
+	if (!ipc_is_worker(w->room))
 		helper_lost(b, w);
 	if (w->upload != NULL)
 		upload_lost(b, w);
@@ -184,7 +184,7 @@ workers_watch(struct broker *b)
 	for (struct worker *w = b->all; w != NULL; w = w->next) {
 		struct ipc_violation m = {.serial = w->serial, .err = (uint16_t)-SP_ECLOSED};
 
-		if (!w->is_dead || w->room != ROOM_WORKER_HTTPS || ++w->dead_s != LINGER_S)
+		if (!w->is_dead || !ipc_is_worker(w->room) || ++w->dead_s != LINGER_S)
 			continue;
 		log_warning("worker %llu lives on without us", (unsigned long long)w->serial);
 		if (chan_send_violation(&b->start.supervisor, &m, -1) != SP_OK)
@@ -357,7 +357,7 @@ on_worker(void *arg, int fd, unsigned events)
 		worker_violation(b, w, m.id, rc);
 		return;
 	}
-	if (w->room == ROOM_WORKER_HTTPS)
+	if (ipc_is_worker(w->room))
 		take_request(b, w, &m);
 	else
 		helper_message(b, w, &m);

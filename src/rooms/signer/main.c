@@ -13,7 +13,7 @@
 #define EXIT_CONFIG 78
 #define EXIT_SOFTWARE 70
 #define PEM_MAX 65536u
-#define SEATS_MAX 32768u
+#define SEATS_MAX 49152u
 
 struct signer;
 
@@ -44,6 +44,7 @@ struct signer {
 	size_t n_seats;
 	uint8_t *buf, *requests; /* IPC_MAX bytes each: of the supervisor, of workers */
 	bool started, stopping;
+	uint8_t ssh_types;
 };
 
 /* ---- keys in use ---- */
@@ -111,7 +112,7 @@ seat_watch(struct seat *t)
 
 /* seat_add - fd is the table's from success on. */
 static int
-seat_add(struct signer *s, uint64_t serial, int fd)
+seat_add(struct signer *s, uint64_t serial, enum room room, int fd)
 {
 	struct seat **at = find_at(s, serial), *t;
 
@@ -124,7 +125,7 @@ seat_add(struct signer *s, uint64_t serial, int fd)
 		return SP_ENOMEM;
 	t->signer = s;
 	t->serial = serial;
-	chan_init(&t->chan, fd, ROOM_SIGNER, ROOM_WORKER_HTTPS);
+	chan_init(&t->chan, fd, ROOM_SIGNER, room);
 	if (s->started && seat_watch(t) != SP_OK) {
 		mem_free(t);
 		return SP_ENOMEM;
@@ -186,7 +187,17 @@ static void
 on_request(struct seat *t, const struct chan_msg *in)
 {
 	struct ipc_tls_sign m;
-	int err = in->id == IPC_TLS_SIGN ? ipc_get_tls_sign(in->body, &m) : SP_EDENIEDMSG;
+	int err;
+
+	if (in->id == IPC_SSH_KEYS_GET) {
+		const struct ipc_ssh_keys r = {.types = t->signer->ssh_types};
+
+		err = chan_send_ssh_keys(&t->chan, &r, -1);
+		if (err != SP_OK)
+			violation(t, in->id, err);
+		return;
+	}
+	err = in->id == IPC_TLS_SIGN ? ipc_get_tls_sign(in->body, &m) : SP_EDENIEDMSG;
 
 	if (err == SP_OK && t->held == NULL)
 		err = SP_EDENIEDMSG;
@@ -293,10 +304,10 @@ on_worker_new(struct signer *s, struct chan_msg *m)
 	struct ipc_worker_new w;
 	int err = ipc_get_worker_new(m->body, &w);
 
-	if (err == SP_OK && w.room != ROOM_WORKER_HTTPS)
+	if (err == SP_OK && !ipc_is_worker(w.room))
 		err = SP_EDENIEDMSG;
 	if (err == SP_OK)
-		err = seat_add(s, w.serial, m->fd);
+		err = seat_add(s, w.serial, w.room, m->fd);
 	if (err == SP_OK)
 		m->fd = -1;
 	return err;
@@ -396,6 +407,10 @@ signer_start(struct signer *s)
 	if (err != SP_OK)
 		sp_die(EXIT_CONFIG, "HttpsKey: %s", key_problem(err));
 	close_fd(&r->file[FILE_TLS_KEY]);
+	s->ssh_types =
+	    (uint8_t)((r->file[FILE_SSH_ED25519] >= 0 ? SSH_HOST_ED25519 : 0) |
+		      (r->file[FILE_SSH_ECDSA] >= 0 ? SSH_HOST_ECDSA_P256 : 0) |
+		      (r->file[FILE_SSH_RSA] >= 0 ? SSH_HOST_RSA_SHA256 | SSH_HOST_RSA_SHA512 : 0));
 	for (size_t i = 0; i < ARRAY_LEN(s->bucket); i++)
 		for (struct seat *t = s->bucket[i]; t != NULL; t = t->next)
 			t->held = held_take(s->held);

@@ -1,9 +1,10 @@
-/* gate_main.c - sallyport-gate-https: accepts connections, reads no byte of them, hands each to an
- * idle worker. */
+/* gate_main.c - sallyport-gate-https, sallyport-gate-sftp: accepts connections, reads no byte of
+ * them, hands each to an idle worker.  The build says which door: GATE_ROOM is the room of this
+ * gate, GATE_WORKER that of its workers. */
 #include <stdlib.h>
 
 #include "ipc/room.h"
-#include "rooms/gate/https/gate.h"
+#include "rooms/gate/gate.h"
 #include "sys/fd.h"
 #include "sys/log.h"
 #include "sys/loop.h"
@@ -174,7 +175,7 @@ on_worker_new(struct gate *g, struct chan_msg *m)
 	struct ipc_worker_new in;
 	int err = ipc_get_worker_new(m->body, &in);
 
-	if (err == SP_OK && in.room != ROOM_WORKER_HTTPS)
+	if (err == SP_OK && in.room != GATE_WORKER)
 		err = SP_EDENIEDMSG;
 	if (err == SP_OK)
 		err = gate_add(&g->table, in.serial, in.listener, m->fd);
@@ -250,6 +251,8 @@ before_go(void *arg, struct chan_msg *m)
 static void
 gate_begin(struct gate *g)
 {
+	g->table.self = GATE_ROOM;
+	g->table.worker = GATE_WORKER;
 	g->loop = loop_new();
 	g->buf = mem_alloc(IPC_MAX);
 	if (g->loop == NULL || g->buf == NULL)
@@ -287,7 +290,7 @@ main(int argc, char **argv)
 	if (g == NULL)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ENOMEM));
 	gate_begin(g);
-	room_enter(ROOM_GATE_HTTPS, argc, argv, &g->room, before_go, g);
+	room_enter(GATE_ROOM, argc, argv, &g->room, before_go, g);
 	room_sandbox(&g->room, NULL, 0, &limits, "");
 	gate_watch(g);
 	listen_again(g);

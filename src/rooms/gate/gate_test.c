@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "rooms/gate/https/gate.h"
+#include "rooms/gate/gate.h"
 #include "sys/fd.h"
 
 static struct gate_table *
@@ -15,6 +15,8 @@ table(void)
 	struct gate_table *t = mem_alloc(sizeof(*t));
 
 	assert_non_null(t);
+	t->self = ROOM_GATE_HTTPS;
+	t->worker = ROOM_WORKER_HTTPS;
 	return t;
 }
 

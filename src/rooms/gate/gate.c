@@ -1,4 +1,4 @@
-#include "rooms/gate/https/gate.h"
+#include "rooms/gate/gate.h"
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -54,7 +54,7 @@ gate_add(struct gate_table *t, uint64_t serial, uint8_t listener, int fd)
 		return SP_ENOMEM;
 	w->serial = serial;
 	w->listener = listener;
-	chan_init(&w->chan, fd, ROOM_GATE_HTTPS, ROOM_WORKER_HTTPS);
+	chan_init(&w->chan, fd, t->self, t->worker);
 	w->idle_prev = t->idle[listener].last;
 	if (w->idle_prev != NULL)
 		w->idle_prev->idle_next = w;

@@ -1,7 +1,7 @@
-/* gate.h - who is idle, and how many connections each address has.  The gate reads no byte of any
- * client. */
-#ifndef SP_GATE_HTTPS_GATE_H
-#define SP_GATE_HTTPS_GATE_H
+/* gate.h - of the gates of all doors: who is idle, and how many connections each address has.  A
+ * gate reads no byte of any client. */
+#ifndef SP_GATE_GATE_H
+#define SP_GATE_GATE_H
 
 #include "ipc/chan.h"
 
@@ -23,8 +23,10 @@ struct gate_worker {
 	struct gate_worker *idle_next, *idle_prev;
 };
 
-/* All workers by serial number; idle ones in the order in which they came. */
+/* All workers by serial number; idle ones in the order in which they came.  Begins as zeros but for
+ * the rooms of its door. */
 struct gate_table {
+	enum room self, worker;
 	struct gate_worker *workers[GATE_BUCKETS];
 	struct gate_address *addresses[GATE_BUCKETS];
 	struct {
