@@ -9,6 +9,7 @@ Host keys are always checked, against the known_hosts lines that `sallyport host
 import asyncio
 import contextlib
 import os
+import secrets
 import subprocess
 import time
 import warnings
@@ -25,26 +26,27 @@ SMALL_KEYS = {"ed25519": ["-t", "ed25519"], "ecdsa": ["-t", "ecdsa", "-b", "256"
 
 # ---- the command line of the server ----
 
-def add_key(server, user, line, check=True, **kw):
+def readable(server, line):
+    """A file with this line that the server's owner may read."""
+    path = server.temp / f"line-{secrets.token_hex(6)}.pub"
+    path.write_text(line.strip() + "\n")
+    path.chmod(0o644)
+    return path
+
+
+def add_key(server, user, line, check=True):
     """Register a line of a .pub file."""
-    return server.run("user", "key", "add", user, "--key-stdin", stdin=line.strip() + "\n", check=check, **kw)
-
-
-def keys_of(server, user):
-    return server.run("user", "key", "list", user, "--json").json()
+    return server.run("user", "key", "add", user, "--file", readable(server, line), check=check)
 
 
 def host_keys(server):
     """The rows of `hostkey show`."""
-    rows = server.run("hostkey", "show", "--json").json()
-    return rows["rows"] if isinstance(rows, dict) else rows
+    return server.run("hostkey", "show", "--json").json()["rows"]
 
 
 def write_known_hosts(server, path):
-    """known_hosts for 127.0.0.1 and this port, from the lines that the server prints."""
-    names = f"[127.0.0.1]:{server.sftp_port}"
-    lines = [f"{names} " + row["known_hosts"].split(" ", 1)[1] for row in host_keys(server)]
-    Path(path).write_text("\n".join(lines) + "\n")
+    """What `hostkey show` prints for known_hosts, as a user would paste it."""
+    Path(path).write_text(server.run("hostkey", "show", "--known-hosts").out)
     return path
 
 
