@@ -85,7 +85,7 @@ class Reader:
         return self.take(self.u32())
 
     def text(self):
-        return self.string().decode()
+        return self.string().decode(errors="surrogateescape")
 
     def rest(self):
         return self.take(len(self.data) - self.at)
