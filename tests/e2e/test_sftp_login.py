@@ -743,10 +743,12 @@ def test_no_other_subsystem(sftp_server, tmp_path):
                                        ("window-change", u32(1) * 4), ("signal", string("KILL")), ("break", u32(1)), ("xon-xoff", b"\1")],
                          ids=lambda v: v if isinstance(v, str) else "")
 def test_channel_requests_that_are_refused(sftp_server, kind, rest):
-    """A failure, and sftp can still be had, or (what starts something) the channel ends with a sentence."""
+    """A failure, and sftp can still be had; or, for what a person typed, a sentence and the end of the channel."""
     with Ssh(sftp_server.sftp_port, "alice", password=PASSWORD).to("channel") as c:
-        assert c.channel.request(kind, rest, check=False) is False
-        if kind in ("shell", "exec", "subsystem"):
+        if c.channel.request(kind, rest, check=False):
+            assert kind in ("shell", "exec")
+            assert c.channel.finish() not in (0, None)
+            assert c.channel.input == b"" and len(c.channel.errors) > 10
             return
         c.to("sftp")
         assert c.sftp.realpath()
