@@ -72,6 +72,8 @@ enum ssh_host_key { SSH_HOST_ED25519 = 1, SSH_HOST_ECDSA_P256 = 2, SSH_HOST_RSA_
 enum ssh_auth_state { SSH_AUTH_KEY_OK, SSH_AUTH_PARTIAL, SSH_AUTH_DONE, SSH_AUTH_CODE, SSH_AUTH_REFUSED };
 /* LOGIN_SECRET.kind */
 enum ssh_secret { SSH_SECRET_PASSWORD, SSH_SECRET_PROMPTED, SSH_SECRET_CODE };
+/* REMOVE.kind */
+enum ipc_remove_kind { REMOVE_FOLDER, REMOVE_FILE, REMOVE_ANY, REMOVE_EMPTY /* a folder that holds nothing */ };
 enum ipc_sort { SORT_NAME, SORT_SIZE, SORT_TIME, SORT_TYPE, SORT_PATH };
 /* The nine rights of a folder, in MOVEit's order. */
 enum right {

@@ -216,6 +216,8 @@ broker_up(struct stage *s)
 	b->mono_ms = test_mono;
 	for (size_t i = 0; i < ARRAY_LEN(b->start.file); i++)
 		b->start.file[i] = -1;
+	for (size_t i = 0; i < ARRAY_LEN(b->start.link); i++)
+		b->start.link[i] = -1;
 	conf_defaults(&b->start.conf);
 	b->start.file_name[FILE_DATABASE_DIR] = s->db_dir;
 	b->start.file_name[FILE_BLOB_DIR] = s->blob_dir;
@@ -486,8 +488,8 @@ put_small(struct worker_end *w, const char *path, uint64_t size)
 		return w->id;
 	assert_int_equal(ipc_get_upload_small(span_of(w->body, w->len), &up), SP_OK);
 	assert_int_equal(up.limit, size);
-	return ASK(
-	    w, commit, .upload = up.upload, .size = size, .content = span_of(content, size + 106));
+	return ASK(w, commit, .upload = up.upload, .size = size, .has_sha256 = 1,
+	    .content = span_of(content, size + 106));
 }
 
 uint64_t

@@ -24,6 +24,8 @@ static const struct {
     {IPC_LOGIN_TOKEN, FIRST, handle_login_token},
     {IPC_TOKEN_REFRESH, FIRST, handle_token_refresh},
     {IPC_TOKEN_REVOKE, FIRST, handle_token_revoke},
+    {IPC_LOGIN_KEY, FIRST, handle_login_key},
+    {IPC_LOGIN_SECRET, FIRST, handle_login_secret},
     {IPC_ORG_GET, FIRST, handle_org_get},
     {IPC_REPORT, FIRST, handle_report},
     {IPC_SELF, BEGIN, handle_self},
@@ -36,6 +38,11 @@ static const struct {
     {IPC_PUT, BEGIN, handle_put},
     {IPC_COMMIT, FINISH, handle_commit},
     {IPC_ABORT, FINISH, handle_abort},
+    {IPC_PROGRESS, FINISH, handle_progress},
+    {IPC_RESUME, BEGIN, handle_resume},
+    {IPC_RENAME, BEGIN, handle_rename},
+    {IPC_TOUCH, BEGIN, handle_touch},
+    {IPC_SPACE, BEGIN, handle_space},
 };
 
 static void on_worker(void *arg, int fd, unsigned events);
@@ -133,8 +140,8 @@ close_worker(struct broker *b, struct worker *w)
 	w->is_dead = true;
 	if (!ipc_is_worker(w->room))
 		helper_lost(b, w);
-	if (w->upload != NULL)
-		upload_lost(b, w);
+	uploads_lost(b, w);
+	ssh_forget(b, w);
 }
 
 void
