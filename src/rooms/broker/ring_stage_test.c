@@ -96,6 +96,7 @@ on_order(struct stage *s, uint16_t id, struct span body)
 	struct ipc_seal seal;
 	struct ipc_release release;
 	struct ipc_org_key org_key;
+	struct ipc_rewrap rewrap;
 	uint8_t wrap[96];
 
 	if (id == IPC_KEY_NEW && ipc_get_key_new(body, &key_new) == SP_OK) {
@@ -120,6 +121,14 @@ on_order(struct stage *s, uint16_t id, struct span body)
 			ANSWER(s, REFUSED, refused, &no);
 		else
 			ANSWER(s, RELEASED, released, &out);
+	} else if (id == IPC_REWRAP && ipc_get_rewrap(body, &rewrap) == SP_OK) {
+		struct ipc_wrapped out = {.ref = rewrap.ref, .wrap = span_of(wrap, 96)};
+		struct wrap_info info;
+
+		assert_int_equal(wrap_peek(rewrap.wrap, &info), SP_OK);
+		out.entry = append(s, EVENT_KEY_REWRAPPED);
+		make_wrap(wrap, info.length, info.state, info.epoch + 1);
+		ANSWER(s, WRAPPED, wrapped, &out);
 	} else if (id == IPC_ORG_KEY && ipc_get_org_key(body, &org_key) == SP_OK) {
 		struct ipc_org_key_done out = {.ref = org_key.ref, .epoch = 1};
 
@@ -241,6 +250,26 @@ broker_down(struct stage *s)
 	chan_close(&s->supervisor);
 	broker_end(s->b);
 	chan_close(&s->ledger);
+	s->b = NULL;
+}
+
+/* its memory stays as it was: a crash frees nothing; not optimised away, so that it is no leak */
+static struct broker *volatile crashed[8];
+static unsigned n_crashed;
+
+void
+broker_killed(struct stage *s)
+{
+	struct broker *b = s->b;
+
+	helpers_free(s);
+	db_rollback(b->db);
+	db_close(b->db);
+	loop_unwatch(b->loop, s->ledger_watch);
+	chan_close(&s->ledger);
+	chan_close(&s->supervisor);
+	chan_close(&b->start.supervisor);
+	crashed[n_crashed++ % ARRAY_LEN(crashed)] = b;
 	s->b = NULL;
 }
 
@@ -402,14 +431,23 @@ add_authenticator(struct stage *s)
 }
 
 void
-worker_free(struct worker_end *w)
+end_free(struct worker_end *w)
 {
 	if (w->watch != NULL)
 		loop_unwatch(w->s->b->loop, w->watch);
 	close_fd(&w->fd);
 	chan_close(&w->chan);
-	worker_gone(w->s->b, w->serial);
 	mem_free(w);
+}
+
+void
+worker_free(struct worker_end *w)
+{
+	struct broker *b = w->s->b;
+	uint64_t serial = w->serial;
+
+	end_free(w);
+	worker_gone(b, serial);
 }
 
 /* wait for the reply; 0 when none came */
@@ -460,6 +498,20 @@ login(struct stage *s, const char *user, struct tokens *t)
 	    IPC_SESSION);
 	if (t != NULL)
 		take_tokens(w, t);
+	return w;
+}
+
+struct worker_end *
+login_sftp(struct stage *s, const char *user)
+{
+	struct worker_end *door = login(s, user, NULL),
+			  *w = add_worker(s, ROOM_WORKER_SFTP, 0, "10.1.2.3:4567", on_reply);
+	struct worker *from = worker_find(s->b, door->serial), *to = worker_find(s->b, w->serial);
+
+	to->is_authed = true;
+	to->actor = from->actor;
+	to->token_end_us = INT64_MAX;
+	worker_free(door);
 	return w;
 }
 
