@@ -1,5 +1,5 @@
-/* ring_resume_test.c - several uploads of one worker, uploads that are continued, and the hashes that
- * they lack, against the whole broker. */
+/* ring_resume_test.c - several uploads of one worker, uploads that are continued, and the hashes
+ * that they lack, against the whole broker. */
 #include "rooms/broker/ring_stage.h"
 
 #include <unistd.h>
@@ -19,8 +19,7 @@ begin_acked(struct worker_end *w, const char *path, uint64_t size, uint64_t acke
 {
 	uint64_t up = begin_big(w, path, size);
 
-	assert_int_equal(
-	    file_truncate(w->fd, (int64_t)floe_ciphertext_len(acked, 65536)), SP_OK);
+	assert_int_equal(file_truncate(w->fd, (int64_t)floe_ciphertext_len(acked, 65536)), SP_OK);
 	assert_int_equal(ASK(w, progress, .upload = up, .acked = acked), IPC_DONE);
 	return up;
 }
@@ -73,6 +72,21 @@ partial_size(struct worker_end *w, const char *path)
 	return e.size;
 }
 
+static void
+put_bytes(struct blob_writer *writer, uint8_t c, size_t n)
+{
+	while (n != 0) {
+		size_t room = 0;
+		uint8_t *p = blob_writer_room(writer, &room);
+
+		if (room > n)
+			room = n;
+		memset(p, c, room);
+		assert_int_equal(blob_writer_fill(writer, room), SP_OK);
+		n -= room;
+	}
+}
+
 /* ---- several at once ---- */
 
 static void
@@ -94,13 +108,11 @@ test_several(void **state)
 	REFUSES(w, SP_EFULL, put, .path = TEXT("/Home/alice/more"), .size = 1);
 	REFUSES(w, SP_EFULL, resume, .path = TEXT("/Home/alice/more"));
 	/* each by its number, in any order */
-	assert_int_equal(
-	    ASK(w, commit, .upload = up[3], .size = BIG, .has_sha256 = 1), IPC_ENTRY);
+	assert_int_equal(ASK(w, commit, .upload = up[3], .size = BIG, .has_sha256 = 1), IPC_ENTRY);
 	REFUSES(w, SP_ENOTFOUND, commit, .upload = up[3], .size = BIG);
 	assert_int_equal(ASK(w, abort, .upload = up[7]), IPC_DONE);
 	REFUSES(w, SP_ENOTFOUND, progress, .upload = up[7], .acked = 1);
-	assert_int_equal(
-	    ASK(w, put, .path = TEXT("/Home/alice/more"), .size = 1), IPC_UPLOAD);
+	assert_int_equal(ASK(w, put, .path = TEXT("/Home/alice/more"), .size = 1), IPC_UPLOAD);
 	close_fd(&w->fd);
 	/* another connection's are not one's own, the same user's either */
 	REFUSES(web, SP_ENOTFOUND, abort, .upload = up[0]);
@@ -173,6 +185,57 @@ test_resume(void **state)
 	REFUSES(two, SP_ENOTFOUND, resume, .path = TEXT(PATH));
 	assert_int_equal(count_blobs(s), 1);
 	worker_free(w), worker_free(bob), worker_free(two);
+}
+
+/* what a worker does with the two descriptors, by the code that workers use */
+static void
+test_content(void **state)
+{
+	static const uint8_t key[32] = {9};
+	struct stage *s = *state;
+	struct worker_end *w = login_sftp(s, "alice");
+	struct blob_writer *writer = NULL;
+	struct blob_reader *reader = NULL;
+	struct ipc_upload_resumed m;
+	uint8_t sha256[32], proof[32];
+	uint64_t acked = 0, size = 0;
+	uint32_t crc;
+	bool hashed;
+	struct span got;
+
+	struct ipc_upload up;
+	assert_int_equal(ASK(w, put, .path = TEXT(PATH), .size = UINT64_MAX), IPC_UPLOAD);
+	assert_int_equal(ipc_get_upload(span_of(w->body, w->len), &up), SP_OK);
+	assert_int_equal(
+	    blob_writer_new(w->fd, key, up.blob.b, up.segment, up.limit, true, &writer), SP_OK);
+	put_bytes(writer, 'a', 70000);
+	assert_int_equal(blob_writer_ack(writer, &acked), SP_OK);
+	assert_int_equal(ASK(w, progress, .upload = up.upload, .acked = acked), IPC_DONE);
+	put_bytes(writer, 'x', 70000); /* never acknowledged */
+	blob_writer_free(writer);
+	worker_free(w);
+	w = login_sftp(s, "alice");
+	m = resume(w, PATH);
+	assert_int_equal(m.acked, 70000);
+	assert_int_equal(
+	    blob_writer_resume(w->fd, key, m.blob.b, m.segment, m.limit, m.acked, &writer, &hashed),
+	    SP_OK);
+	put_bytes(writer, 'b', 80000);
+	assert_int_equal(blob_writer_finish(writer, &size, sha256, &crc, proof), SP_OK);
+	blob_writer_free(writer);
+	close_fd(&w->fd);
+	assert_int_equal(size, 150000);
+	assert_int_equal(ASK(w, commit, .upload = m.upload, .size = size), IPC_ENTRY);
+	assert_int_equal(count_events(s, EVENT_KEY_SEALED), 1);
+	assert_int_equal(ASK(w, open, .path = TEXT(PATH)), IPC_FILE_OPEN);
+	assert_int_equal(blob_reader_new(w->fd, key, m.blob.b, m.segment, size, &reader), SP_OK);
+	for (uint64_t i = 0; i < size; i += got.len) {
+		assert_int_equal(blob_reader_at(reader, i, &got), SP_OK);
+		assert_int_equal(got.ptr[0], i < 70000 ? 'a' : 'b');
+		assert_int_equal(got.ptr[got.len - 1], i + got.len <= 70000 ? 'a' : 'b');
+	}
+	blob_reader_free(reader);
+	worker_free(w);
 }
 
 /* the file cannot be opened for writing by anybody, before and after */
@@ -340,8 +403,7 @@ test_resume_rights(void **state)
 	    SP_OK);
 	broker_policy_changed(s->b);
 	REFUSES(bob, SP_EPERM, resume, .path = TEXT("/Home/alice/in/f"));
-	assert_int_equal(
-	    ASK(bob, stat, .path = TEXT("/Home/alice/in/f"), .partial = 1), IPC_ENTRY);
+	assert_int_equal(ASK(bob, stat, .path = TEXT("/Home/alice/in/f"), .partial = 1), IPC_ENTRY);
 	assert_int_equal(entry(bob).size, 5);
 	assert_int_equal(s->n_releases, 0);
 	/* the vault may refuse: it waits on, and nothing else has changed */
@@ -415,10 +477,9 @@ test_staged_counts(void **state)
 	w = login_sftp(s, "bob");
 	assert_int_equal(sql_run(s->b->db, SQL_USER_SET_QUOTA, SI(2), SI(100000)), SP_OK);
 	(void)begin_big(w, "/Home/bob/x", BIG);
+	assert_int_equal(file_truncate(w->fd, (int64_t)floe_ciphertext_len(90000, 65536)), SP_OK);
 	assert_int_equal(
-	    file_truncate(w->fd, (int64_t)floe_ciphertext_len(90000, 65536)), SP_OK);
-	assert_int_equal(ASK(w, progress, .upload = (uint64_t)s->b->uploads->id, .acked = 1),
-	    IPC_DONE);
+	    ASK(w, progress, .upload = (uint64_t)s->b->uploads->id, .acked = 1), IPC_DONE);
 	worker_free(w);
 	w = login_sftp(s, "bob");
 	REFUSES(w, SP_EQUOTA, put, .path = TEXT("/Home/bob/y"), .size = 20000);
@@ -740,6 +801,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    RING(test_several),
 	    RING(test_resume),
+	    RING(test_content),
 	    RING(test_mode),
 	    RING(test_restart),
 	    RING(test_writer_left),

@@ -18,9 +18,12 @@ struct stage {
 	uint64_t entry;	      /* entries so far */
 	uint16_t events[512]; /* of entry i */
 	char uploads[512][33];
-	bool is_mute;	/* takes orders, answers nothing */
-	bool refuses;	/* releases */
-	bool auth_says; /* the password is right */
+	bool is_mute;			       /* takes orders, answers nothing */
+	bool is_holding;		       /* RECORDs are answered by answer_held */
+	uint64_t held[16], n_held;	       /* their refs */
+	char path[4097], from[4097], to[4097]; /* of the last RECORD that was a rename */
+	bool refuses;			       /* releases */
+	bool auth_says;			       /* the password is right */
 	unsigned n_releases, n_violations, n_kills;
 	struct worker_end *helpers; /* authenticators, freed at the end */
 	uint8_t buf[IPC_MAX];
@@ -71,6 +74,7 @@ int stage_end(void **state);
 
 void run_ms(struct stage *s, int64_t ms);
 uint64_t append(struct stage *s, uint16_t event);
+void answer_held(struct stage *s);
 void link_ledger(struct stage *s, bool at_start);
 void read_supervisor(struct stage *s);
 void broker_up(struct stage *s);

@@ -71,6 +71,17 @@ make_wrap(uint8_t wrap[96], uint64_t length, enum wrap_state state, uint32_t epo
 }
 
 static void
+note_rename(struct stage *s, const struct ipc_record *m, struct span key, struct span value)
+{
+	char *to = span_eq_str(key, "from") ? s->from : span_eq_str(key, "to") ? s->to : NULL;
+
+	(void)snprintf(
+	    s->path, sizeof(s->path), "%.*s", (int)m->path.len, (const char *)m->path.ptr);
+	if (to != NULL)
+		(void)snprintf(to, sizeof(s->to), "%.*s", (int)value.len, (const char *)value.ptr);
+}
+
+static void
 on_record(struct stage *s, struct span body)
 {
 	struct ipc_record m;
@@ -82,11 +93,30 @@ on_record(struct stage *s, struct span body)
 	out.ref = m.ref;
 	out.entry = append(s, m.event);
 	rd = rd_of(m.detail);
-	while (ipc_pair_take(&rd, &key, &value))
+	while (ipc_pair_take(&rd, &key, &value)) {
 		if (span_eq_str(key, "upload"))
 			memcpy(s->uploads[s->entry], value.ptr, value.len);
-	if (!s->is_mute)
+		if (m.event == EVENT_FILE_RENAMED || m.event == EVENT_FOLDER_RENAMED)
+			note_rename(s, &m, key, value);
+	}
+	if (s->is_holding) {
+		assert_true(s->n_held < ARRAY_LEN(s->held));
+		s->held[s->n_held++] = m.ref;
+	} else if (!s->is_mute)
 		ANSWER(s, RECORDED, recorded, &out);
+}
+
+void
+answer_held(struct stage *s)
+{
+	s->is_holding = false;
+	for (uint64_t i = 0; i < s->n_held; i++) {
+		struct ipc_recorded out = {
+		    .ref = s->held[i], .entry = s->entry - s->n_held + i + 1};
+
+		ANSWER(s, RECORDED, recorded, &out);
+	}
+	s->n_held = 0;
 }
 
 static void
