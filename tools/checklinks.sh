@@ -37,8 +37,8 @@ for name in $(sed -n 's/^ROOM([A-Z_]*, *\([a-z-]*\),.*/\1/p' "$2"); do
 	*) forbid "$name" "$file" "$tls" ;;
 	esac
 	case $name in
-	vault | ledger | signer | authenticator | scrubber | worker-https) forbid "$name" "$file" "$out" ;;
-	gate-https) forbid "$name" "$file" 'socket|connect|bind|listen' ;;
+	vault | ledger | signer | authenticator | scrubber | worker-https | worker-sftp) forbid "$name" "$file" "$out" ;;
+	gate-https | gate-sftp) forbid "$name" "$file" 'socket|connect|bind|listen' ;;
 	broker) forbid "$name" "$file" 'socket|connect|bind|listen' ;;
 	esac
 done

@@ -28,6 +28,7 @@ enum ssh_mac_id {
 #define SSH_CIPHER_KEY_MAX 64u	/* chacha20-poly1305@openssh.com takes two keys */
 #define SSH_CIPHER_IV_MAX 16u
 #define SSH_MAC_KEY_MAX 64u
+#define SSH_CIPHER_LENGTH_MAX (1u << 24) /* bytes: far above what any caller accepts */
 
 struct ssh_cipher_row {
 	const char *name; /* as in KEXINIT */
@@ -46,12 +47,17 @@ struct ssh_mac_row {
 const struct ssh_cipher_row *ssh_cipher_rows(size_t *ret_n);
 const struct ssh_mac_row *ssh_mac_rows(size_t *ret_n);
 
-struct ssh_cipher; /* opaque: keys and state; wiped by ssh_cipher_free */
+/* ssh_cipher_ready - use everything here once, so that OpenSSL loads nothing later.  A room that protects packets calls it
+ * after crypto_ready and before its sandbox.  errors SP_ECRYPTO, SP_ENOMEM */
+int ssh_cipher_ready(void) MUST_USE;
+
+struct ssh_cipher; /* opaque: keys and state; wiped by ssh_cipher_free.  After a failed call all further ones fail. */
 
 /* ssh_cipher_new - for packets of one direction.
  *   seal     true: for sending, false: for receiving
  *   key, iv  exactly key_len and iv_len bytes of the row; mac_key: key_len of the MAC's row (empty where there is none)
- *   ret      owned by the caller; errors SP_ERANGE (a length is not the row's), SP_ENOMEM, SP_ECRYPTO
+ *   ret      owned by the caller
+ *   errors   SP_ERANGE (a length is not the row's; a MAC with a cipher that has its own, or none with one that has not), SP_ENOMEM, SP_ECRYPTO
  * With SSH_CIPHER_NONE everything is empty and packets go in the clear. */
 int ssh_cipher_new(enum ssh_cipher_id cipher, enum ssh_mac_id mac, bool seal, struct span key, struct span iv,
     struct span mac_key, struct ssh_cipher **ret) MUST_USE;
@@ -64,17 +70,20 @@ size_t ssh_cipher_tag(const struct ssh_cipher *c);
 
 /* ssh_cipher_length - the length field of a packet that is being received.
  *   head     its first 4 bytes as they came
- *   ret      the packet_length, in bytes, not yet authenticated: the caller bounds it before it waits for more */
+ *   ret      the packet_length, in bytes, not yet authenticated: the caller bounds it before it waits for more
+ *   errors   SP_ECRYPTO */
 int ssh_cipher_length(struct ssh_cipher *c, uint32_t seq, const uint8_t head[4], uint32_t *ret) MUST_USE;
 /* ssh_cipher_open - decrypt in place and authenticate a whole packet.
  *   packet   4 + length bytes and the tag behind them; on success the 4 + length bytes are plaintext
- *   length   as ssh_cipher_length gave it
- *   errors   SP_EBADTAG (nothing was decrypted that the caller may look at: the bytes are zeroed), SP_ECRYPTO
+ *   length   as ssh_cipher_length gave it, at most SSH_CIPHER_LENGTH_MAX (PRECOND)
+ *   errors   SP_EBADTAG (nothing was decrypted that the caller may look at: the 4 + length bytes are zeroed; also when length
+ *            is not what the packet says), SP_ECRYPTO (zeroed too)
  * source RFC 5647 and PROTOCOL (aes*-gcm@openssh.com), PROTOCOL.chacha20poly1305, RFC 4344 (ctr), RFC 6668 with
  * encrypt-then-MAC of PROTOCOL section 1.5 */
 int ssh_cipher_open(struct ssh_cipher *c, uint32_t seq, uint8_t *packet, uint32_t length) MUST_USE;
 /* ssh_cipher_seal - encrypt a packet that is made of parts: head (length field, padding length, first bytes of the payload),
  * body (more payload; may be empty) and tail (padding; may be empty), one after the other, into out, and append the tag.
+ *   head     at least 4 bytes; all parts together at most 4 + SSH_CIPHER_LENGTH_MAX (PRECOND)
  *   out      head.len + body.len + tail.len + tag bytes; may be head.ptr itself only when body and tail are empty or follow in place
  *   errors   SP_ECRYPTO */
 int ssh_cipher_seal(struct ssh_cipher *c, uint32_t seq, struct span head, struct span body, struct span tail,

@@ -21,8 +21,12 @@ struct ssh_kex_row {
 const struct ssh_kex_row *ssh_kex_rows(size_t *ret_n);
 const struct ssh_kex_row *ssh_kex_row(enum ssh_kex_id id); /* NULL: no such method */
 
+/* ssh_kex_ready - use everything here once, so that OpenSSL loads nothing later.  A room that agrees or hashes calls it after
+ * crypto_ready and before its sandbox.  errors SP_ECRYPTO */
+int ssh_kex_ready(void) MUST_USE;
+
 /* ssh_kex_agree - make an ephemeral key pair and agree with the peer's public value, in one step; the private key is gone after it.
- *   q_c     the client's public value: q_len bytes (SP_ERANGE), a valid point (SP_ECRYPTO; RFC 5656 section 4, RFC 8731 section 3:
+ *   q_c     the client's public value: q_len bytes (SP_ERANGE), a valid point, uncompressed (SP_ECRYPTO; RFC 5656 section 4, RFC 8731 section 3:
  *           an all-zero shared secret is refused)
  *   ret_q_s, ret_k  q_len and k_len bytes */
 int ssh_kex_agree(enum ssh_kex_id id, struct span q_c, uint8_t ret_q_s[SSH_Q_MAX], uint8_t ret_k[SSH_K_MAX]) MUST_USE;
@@ -40,7 +44,8 @@ struct ssh_exchange {
  *   errors  SP_ERANGE (a public value or k is not of the method's length), SP_ECRYPTO */
 int ssh_exchange_hash(const struct ssh_exchange *e, uint8_t ret[SSH_HASH_MAX]) MUST_USE;
 /* ssh_derive_key - len bytes of key 'A' to 'F' (RFC 4253 section 7.2).
- *   h, session  the exchange hash, and the first one of the connection */
+ *   h, session  the exchange hash, and the first one of the connection (of whichever method that had)
+ *   errors      SP_ERANGE (a length is not the method's, no such letter, more than 256 bytes), SP_ECRYPTO */
 int ssh_derive_key(enum ssh_kex_id id, struct span k, struct span h, char letter, struct span session, uint8_t *out,
     size_t len) MUST_USE;
 #endif

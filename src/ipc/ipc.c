@@ -183,6 +183,21 @@ ipc_door(enum room room)
 	return 0;
 }
 
+enum room
+ipc_gate(enum room room)
+{
+	unsigned gate = ipc_door(room) & R_GATES;
+
+	PRECOND(gate != 0);
+	return (enum room)__builtin_ctz(gate);
+}
+
+bool
+ipc_is_gate(enum room room)
+{
+	return (R_GATES & bit(room)) != 0;
+}
+
 bool
 ipc_is_worker(enum room room)
 {

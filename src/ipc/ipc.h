@@ -26,8 +26,11 @@ enum room_set {
 	R_WORKERS = R_WORKER_HTTPS | R_WORKER_SFTP,
 };
 /* ipc_door - the rooms that serve the same door as this one; 0: a room that is no door's.  Rooms of two doors never share
- * a socket, whatever the rows say.  ipc_is_worker - does it serve a connection? */
+ * a socket, whatever the rows say.  ipc_gate - the gate of a door's room.  ipc_is_gate, ipc_is_worker - is it one that accepts,
+ * serves a connection? */
 unsigned ipc_door(enum room room);
+enum room ipc_gate(enum room room);
+bool ipc_is_gate(enum room room);
 bool ipc_is_worker(enum room room);
 enum room_kind { ROOM_KIND_ROOT, ROOM_KIND_ONE, ROOM_KIND_POOL, ROOM_KIND_JOB, ROOM_KIND_OUT };
 struct room_row {
@@ -60,6 +63,11 @@ enum ipc_by { BY_PATH = 0, BY_FOLDER = 1, BY_FILE = 2, BY_NAME = 3 /* name `path
 /* Exchange methods and host keys of SSH_KEX. */
 enum ssh_kex_method { SSH_KEX_CURVE25519 = 1, SSH_KEX_NISTP256 = 2, SSH_KEX_NISTP384 = 3 };
 enum ssh_host_key { SSH_HOST_ED25519 = 1, SSH_HOST_ECDSA_P256 = 2, SSH_HOST_RSA_SHA256 = 4, SSH_HOST_RSA_SHA512 = 8 };
+/* The server's version line, RFC 4253 section 4.2: it tells nobody what to attack. */
+#define SSH_VERSION_STRING "SSH-2.0-Server"
+/* How many exchange hashes after the first a worker may ask for: so many at once, then one in this time.  More is a violation. */
+#define SSH_REKEY_BURST 8
+#define SSH_REKEY_EVERY_MS 1000
 /* SSH_AUTH.state */
 enum ssh_auth_state { SSH_AUTH_KEY_OK, SSH_AUTH_PARTIAL, SSH_AUTH_DONE, SSH_AUTH_CODE, SSH_AUTH_REFUSED };
 /* LOGIN_SECRET.kind */

@@ -48,6 +48,11 @@ int lease_drop(int fd) MUST_USE;
 /* Stream sockets and pipes. */
 int64_t sock_read(int fd, void *buf, size_t n) MUST_USE; /* 0 at the end */
 int sock_write_all(int fd, const void *buf, size_t n) MUST_USE;
+/* sock_write_some - as much as the kernel takes now of a socket that does not block; SP_EFULL: nothing. */
+int64_t sock_write_some(int fd, const void *buf, size_t n) MUST_USE;
+/* sock_wait_either - wait until a connection can be written; *ret_in tells that it can (also) be read, which ends the wait
+ * too when `in` is set.  errors SP_ETIMEOUT, SP_ECLOSED */
+int sock_wait_either(int fd, bool in, int timeout_ms, bool *ret_in) MUST_USE;
 /* sock_wait - wait until readable (or writable): SP_OK, SP_ETIMEOUT, SP_ECLOSED on hang-up only. */
 int sock_wait(int fd, bool for_write, int timeout_ms) MUST_USE;
 /* sock_listen_tcp - "ADDRESS:PORT" or "[V6]:PORT"; congestion may be "" ; SO_REUSEADDR, not REUSEPORT.

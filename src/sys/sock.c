@@ -44,6 +44,34 @@ sock_write_all(int fd, const void *buf, size_t n)
 	return SP_OK;
 }
 
+int64_t
+sock_write_some(int fd, const void *buf, size_t n)
+{
+	ssize_t r;
+
+	do
+		r = write(fd, buf, n);
+	while (r == -1 && errno == EINTR);
+	return r >= 0 ? (int64_t)r : sys_fail("write");
+}
+
+int
+sock_wait_either(int fd, bool in, int timeout_ms, bool *ret_in)
+{
+	struct pollfd p = {.fd = fd, .events = (short)(in ? POLLOUT | POLLIN : POLLOUT)};
+	int n;
+
+	do
+		n = poll(&p, 1, timeout_ms);
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		return sys_fail("poll");
+	if (n == 0)
+		return SP_ETIMEOUT;
+	*ret_in = (p.revents & POLLIN) != 0;
+	return (p.revents & (POLLIN | POLLOUT)) != 0 ? SP_OK : SP_ECLOSED;
+}
+
 int
 sock_wait(int fd, bool for_write, int timeout_ms)
 {

@@ -74,6 +74,7 @@ status_head(struct broker *b, struct op *base, const struct answer *a)
 	bad |= json_object_set_new(o, "name", json_string(b->start.conf.name));
 	bad |= json_object_set_new(o, "https", json_string(b->start.conf.https_listen));
 	bad |= json_object_set_new(o, "admin", json_string(b->start.conf.admin_listen));
+	bad |= json_object_set_new(o, "sftp", json_string(b->start.conf.sftp_listen));
 	bad |= json_object_set_new(o, "serving", json_boolean(b->is_serving));
 	bad |= ledger_json(o, a);
 	bad |= json_object_set_new(o, "uids",

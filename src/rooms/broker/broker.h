@@ -37,6 +37,8 @@ struct answer {
 	struct span phc;	     /* PASSWORD_RESULT after PASSWORD_MAKE */
 	const struct ipc_head *head; /* HEAD */
 	const struct ipc_scrubbed *scrubbed; /* SCRUBBED */
+	const struct ipc_code_made *made;    /* CODE_MADE */
+	int64_t step;			     /* CODE_RESULT */
 };
 typedef void (*op_fn)(struct broker *b, struct op *op, const struct answer *a);
 
@@ -50,7 +52,8 @@ struct op {
 	/* replies for operations without a worker (command line); NULL: none */
 	void (*fail)(struct broker *b, struct op *op, int err, uint32_t retry_after);
 	size_t bytes;
-	struct actor actor; /* who asks, copied */
+	struct actor actor;   /* who asks, copied */
+	struct auth_job *job; /* one-time codes: the work whose key is on its way; owned */
 	struct op *hash_next, *list_next;
 };
 
@@ -72,6 +75,7 @@ struct worker {
 	unsigned n_uploads;
 	struct op *op;	/* helper: the operation it works for */
 	int64_t scrubs; /* scrubber: the version it reads */
+	struct ssh_seat *ssh; /* worker-sftp: its login, see ssh_login.c; owned, or NULL */
 	struct worker *hash_next, *prev, *next;
 };
 
@@ -99,7 +103,8 @@ struct broker {
 	int64_t (*wall_us)(void); /* clock_wall_us, or the test's */
 	int64_t (*mono_ms)(void);
 
-	struct chan ledger;
+	struct chan ledger, signer;
+	struct loop_watch *signer_watch;
 	struct loop_watch *ledger_watch, *supervisor_watch, *control_watch;
 	struct outbox *ledger_out, *ledger_out_last;
 	bool is_reconciling, is_serving, is_stopping;
@@ -217,6 +222,20 @@ int ledger_intents(struct broker *b, struct op *op, uint64_t entry, op_fn next) 
 int ledger_link(struct broker *b, int fd) MUST_USE;
 void ledger_lost(struct broker *b);
 
+/* ---- signer_link.c: session identifiers come from the signer, which made them ---- */
+
+/* signer_link - a new socket to the signer (owned).  signer_lost - it is gone: who is logged in
+ * stays so. */
+int signer_link(struct broker *b, int fd) MUST_USE;
+void signer_lost(struct broker *b);
+/* signer_read - take what the signer has sent by now. */
+void signer_read(struct broker *b);
+/* signer_tell - a login was proved on this worker: it may rekey. */
+void signer_tell(struct broker *b, uint64_t serial);
+/* ssh_vouch - this is the session identifier of that worker's connection, once and for all.
+ *   errors  SP_EDENIEDMSG (it has one, or serves another door) */
+int ssh_vouch(struct broker *b, const struct ipc_ssh_vouch *m) MUST_USE;
+
 /* ---- worker.c: processes, requests, replies ---- */
 int worker_add(struct broker *b, const struct ipc_worker_new *m, int fd) MUST_USE;
 void worker_gone(struct broker *b, uint64_t serial);
@@ -255,6 +274,10 @@ int handle_token_refresh(struct broker *b, struct worker *w, struct span body);
 int handle_token_revoke(struct broker *b, struct worker *w, struct span body);
 int handle_self(struct broker *b, struct worker *w, struct span body);
 int handle_org_get(struct broker *b, struct worker *w, struct span body);
+int handle_login_key(struct broker *b, struct worker *w, struct span body);
+int handle_login_secret(struct broker *b, struct worker *w, struct span body);
+/* ssh_forget - the worker is gone, or its socket: its session ends with it. */
+void ssh_forget(struct broker *b, struct worker *w);
 /* session_alive - may this worker's principal still act?  Brings the actor up to date.
  *   finish   only to finish what was begun: then it may have run out, but not been revoked
  *   errors   SP_ESESSION
@@ -275,8 +298,15 @@ struct session_tokens {
 int auth_check(
     struct broker *b, struct op *op, struct span password, const char *phc, op_fn next) MUST_USE;
 int auth_make(struct broker *b, struct op *op, struct span password, op_fn next) MUST_USE;
+/* auth_code, auth_seed - have an authenticator check a one-time code, or make a seed and seal it
+ * (o->org, o->blob).  The key of the seed's blob goes to it from the vault, on record. next gets
+ * a->err and a->step (SP_OK, SP_EAUTH: wrong or used up), or a->made and a->wrap. */
+struct otp;
+int auth_code(
+    struct broker *b, struct op *op, const struct otp *o, struct span code, op_fn next) MUST_USE;
+int auth_seed(struct broker *b, struct op *op, const struct otp *o, op_fn next) MUST_USE;
+void auth_job_free(struct auth_job *j); /* wipes; accepts NULL */
 void auth_idle(struct broker *b, struct worker *helper);
-void auth_result(struct broker *b, struct worker *helper, const struct ipc_password_result *m);
 void helper_lost(struct broker *b, struct worker *helper);
 void auth_drop(struct broker *b);  /* what waits is answered SP_EUNAVAIL */
 void auth_dummy(struct broker *b); /* makes the PHC string for users that there are not */

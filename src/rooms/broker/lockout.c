@@ -168,3 +168,16 @@ lockout_refund(struct db *db, const char *peer, struct span account, bool good, 
 		return err;
 	return store(db, &all);
 }
+
+int
+lockout_clear(struct db *db, const char *peer, struct span account, int64_t now_us)
+{
+	struct bucket one;
+	int err = load(db, peer, account, &one);
+
+	if (err != SP_OK || one.level == 0)
+		return err;
+	one.level = one.locked_us = 0;
+	one.at_us = now_us;
+	return store(db, &one);
+}

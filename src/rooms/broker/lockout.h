@@ -26,4 +26,7 @@ int lockout_charge(struct db *db, const char *peer, struct span account,
  * here is cleared. */
 int lockout_refund(
     struct db *db, const char *peer, struct span account, bool good, int64_t now_us) MUST_USE;
+/* lockout_clear - a login that was never charged succeeded: the account's count from here is
+ * cleared, the address's stays. */
+int lockout_clear(struct db *db, const char *peer, struct span account, int64_t now_us) MUST_USE;
 #endif

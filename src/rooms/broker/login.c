@@ -1,17 +1,14 @@
-/* login.c - password logins.  One shape for every refusal: the same work, record and answer whether
- * the user exists, is suspended, or may not come in here. */
+/* login.c - accounts, refusals, sessions; and password logins (attempt.h has their shape). */
 #include "base/text.h"
-#include "rooms/broker/login.h"
-#include "sys/log.h"
+#include "rooms/broker/attempt.h"
 
 #define SESSIONS_MAX 1000 /* of one user */
 
 struct login {
-	struct op op;
-	struct account account;
-	const char *refusal; /* NULL: the password decides */
-	char name[256];	     /* as it was given */
+	struct attempt attempt;
 	struct session_tokens tokens;
+	size_t code_len;
+	uint8_t code[16];
 };
 
 /* ---- accounts ---- */
@@ -149,6 +146,7 @@ login_failed(struct broker *b, struct op *op, struct span name, const char *reas
 	}
 	r->op.serial = op->serial;
 	r->op.actor = op->actor;
+	r->op.fail = op->fail;
 	r->err = err;
 	r->retry_after = retry_after;
 	who.name[0] = who.org_name[0] = '\0';
@@ -183,7 +181,7 @@ make_room(struct broker *b, int64_t user)
 }
 
 int
-session_add(struct broker *b, struct actor *actor, struct session_tokens *ret)
+session_add(struct broker *b, struct actor *actor, enum door door, struct session_tokens *ret)
 {
 	const struct conf *c = &b->start.conf;
 	uint8_t access[32], refresh[32];
@@ -194,13 +192,16 @@ session_add(struct broker *b, struct actor *actor, struct session_tokens *ret)
 	ret->access_end_us = now_us + c->token_lifetime * 1000000;
 	if (ret->access_end_us > end_us)
 		ret->access_end_us = end_us;
-	if ((err = make_room(b, actor->user)) != SP_OK ||
-	    (err = token_make("spa_", ret->access, access)) != SP_OK ||
+	if (door != DOOR_HTTPS)
+		ret->access_end_us = end_us = 0;
+	else if ((err = make_room(b, actor->user)) != SP_OK)
+		return err;
+	if ((err = token_make("spa_", ret->access, access)) != SP_OK ||
 	    (err = token_make("spr_", ret->refresh, refresh)) != SP_OK)
 		return err;
 	err = sql_run(b->db, SQL_SESSION_ADD, SI(actor->user), SI(actor->listener),
 	    SB(span_of(access, 32)), SB(span_of(refresh, 32)), SI(now_us), SI(ret->access_end_us),
-	    SI(end_us), ST(span_str(actor->address)), ST(span_str(actor->agent)));
+	    SI(end_us), ST(span_str(actor->address)), ST(span_str(actor->agent)), SI(door));
 	ret->session = db_last_id(b->db);
 	actor->session = ret->session;
 	actor->token = 0;
@@ -225,32 +226,6 @@ session_reply(struct broker *b, uint64_t serial, struct session_tokens *t)
 
 /* ---- the steps of a password login ---- */
 
-/* An attempt is charged before the password is looked at.  One that was never judged, or was good
- * and could not be carried out, was no failure: a busy server must not lock partners out. */
-static void
-not_a_failure(struct broker *b, const struct actor *actor, struct span user)
-{
-	if (lockout_refund(b->db, actor->address, user, false, b->wall_us()) != SP_OK)
-		log_warning("a failure that was none stays counted");
-}
-
-/* Is the account still the one whose password was checked?  An authenticator takes its time, and
- * sessions that a new password ends must not come back. */
-static int
-still_good(struct broker *b, const struct login *l)
-{
-	struct account now;
-	int err = account_by_name(b->db, span_str(l->name), &now);
-
-	if (err == 1 && now.id == l->account.id && strcmp(now.phc, l->account.phc) == 0 &&
-	    account_refusal(&now, l->op.actor.listener) == NULL)
-		err = SP_OK;
-	else if (err >= 0)
-		err = SP_EAUTH;
-	mem_wipe(&now, sizeof(now));
-	return err;
-}
-
 static void
 login_done(struct broker *b, struct op *op, const struct answer *a)
 {
@@ -273,14 +248,11 @@ static void
 login_recorded(struct broker *b, struct op *op, const struct answer *a)
 {
 	struct login *l = (struct login *)op;
-	int64_t now_us = b->wall_us();
 	int err = a->err;
 
-	if (err == SP_OK && (err = still_good(b, l)) == SP_OK && (err = db_mark(b->db)) == SP_OK) {
-		if ((err = session_add(b, &op->actor, &l->tokens)) == SP_OK &&
-		    (err = lockout_refund(
-			 b->db, op->actor.address, span_str(l->name), true, now_us)) == SP_OK)
-			err = sql_run(b->db, SQL_USER_LOGGED_IN, SI(op->actor.user), SI(now_us));
+	if (err == SP_OK && (err = db_mark(b->db)) == SP_OK) {
+		if ((err = attempt_settle(b, &l->attempt)) == SP_OK)
+			err = session_add(b, &op->actor, DOOR_HTTPS, &l->tokens);
 		if (err == SP_OK)
 			err = db_keep(b->db);
 		else
@@ -291,82 +263,45 @@ login_recorded(struct broker *b, struct op *op, const struct answer *a)
 		return;
 	}
 	if (err != SP_EAUTH)
-		not_a_failure(b, &op->actor, span_str(l->name));
+		attempt_refund(b, &l->attempt);
 	op_fail(b, op, err, 0);
 }
 
 static void
-login_checked(struct broker *b, struct op *op, const struct answer *a)
+login_proved(struct broker *b, struct op *op, const struct answer *a)
 {
 	struct login *l = (struct login *)op;
 	struct record rec;
-	int err = a->err;
+	int err;
 
-	if (err != SP_OK && err != SP_EAUTH) {
-		not_a_failure(b, &op->actor, span_str(l->name));
-		op_fail(b, op, SP_EUNAVAIL, 1);
-		return;
-	}
-	if (l->refusal != NULL || err != SP_OK) {
-		login_failed(b, op, span_str(l->name), l->refusal != NULL ? l->refusal : "password",
-		    SP_EAUTH, 0);
-		return;
-	}
-	account_actor(&l->account, &op->actor);
+	(void)a;
+	account_actor(&l->attempt.account, &op->actor);
 	record_init(&rec, EVENT_LOGIN, &op->actor, op->serial);
-	record_text(&rec, "proof", SPAN_LIT("password"));
+	record_text(
+	    &rec, "proof", l->attempt.by_code ? SPAN_LIT("password,code") : SPAN_LIT("password"));
 	if ((err = ledger_record(b, op, &rec, login_recorded)) != SP_OK) {
-		not_a_failure(b, &op->actor, span_str(l->name));
+		attempt_refund(b, &l->attempt);
 		op_fail(b, op, err, 1);
 	}
 }
 
-/* unknown users get a made-up PHC string, so that they cost the same */
-static int
-find_account(
-    struct broker *b, const struct ipc_login_password *m, struct login *l, const char **ret_phc)
+/* An account with one-time codes: the password was right, and is not enough. */
+static void
+password_right(struct broker *b, struct op *op, const struct answer *a)
 {
-	int err = account_by_name(b->db, m->user, &l->account);
+	struct login *l = (struct login *)op;
+	int err = otp_has(b->db, l->attempt.account.id);
 
-	if (err < 0)
-		return err;
-	*ret_phc = b->dummy_phc;
-	if (err == 0)
-		l->refusal = "no such user";
-	else if (l->account.phc[0] == '\0')
-		l->refusal = "no password";
-	else {
-		*ret_phc = l->account.phc;
-		l->refusal = account_refusal(&l->account, l->op.actor.listener);
-		if (l->refusal == NULL && m->org != 0 && (int64_t)m->org != l->account.org)
-			l->refusal = "another organisation";
+	if (err == 0) {
+		login_proved(b, op, a);
+		return;
 	}
-	return SP_OK;
-}
-
-static int
-begin(struct broker *b, struct login *l, const struct ipc_login_password *m)
-{
-	const struct conf *c = &b->start.conf;
-	const struct lockout_limits limits = {
-	    c->lockout_failures, c->lockout_address, c->lockout_time * 1000000};
-	const char *phc = NULL;
-	bool locked = false;
-	int err = find_account(b, m, l, &phc);
-
-	if (err == SP_OK && (err = db_mark(b->db)) == SP_OK) {
-		err = lockout_charge(
-		    b->db, l->op.actor.address, m->user, &limits, b->wall_us(), &locked);
-		if (err == SP_OK)
-			err = db_keep(b->db);
-		else
-			db_undo(b->db);
+	if (err == 1)
+		err = attempt_code(b, &l->attempt, span_of(l->code, l->code_len), login_proved);
+	if (err != SP_OK) {
+		attempt_refund(b, &l->attempt);
+		op_fail(b, op, err, 0);
 	}
-	if (err != SP_OK)
-		return err;
-	if ((err = auth_check(b, &l->op, m->password, phc, login_checked)) != SP_OK)
-		not_a_failure(b, &l->op.actor, m->user);
-	return err;
 }
 
 int
@@ -374,7 +309,7 @@ handle_login_password(struct broker *b, struct worker *w, struct span body)
 {
 	struct ipc_login_password m;
 	struct login *l;
-	int64_t wait_us = 0;
+	uint32_t wait_s = 0;
 	int err = ipc_get_login_password(body, &m);
 
 	if (err != SP_OK)
@@ -383,19 +318,18 @@ handle_login_password(struct broker *b, struct worker *w, struct span body)
 		return SP_EMISDIRECT;
 	if ((l = op_new(b, w, sizeof(*l))) == NULL)
 		return SP_EUNAVAIL;
-	l->op.actor.listener = w->listener;
-	agent_take(&l->op.actor, m.agent);
-	memcpy(l->name, m.user.ptr,
-	    m.user.len < sizeof(l->name) - 1 ? m.user.len : sizeof(l->name) - 1);
-	err = lockout_check(b->db, l->op.actor.address, m.user, b->wall_us(), &wait_us);
+	l->attempt.op.actor.listener = w->listener;
+	agent_take(&l->attempt.op.actor, m.agent);
+	l->code_len = m.code.len < sizeof(l->code) ? m.code.len : sizeof(l->code);
+	memcpy(l->code, m.code.ptr, l->code_len);
+	err = attempt_begin(b, &l->attempt, m.user, (int64_t)m.org, &wait_s);
 	if (err == SP_ELOCKOUT) {
-		login_failed(
-		    b, &l->op, m.user, "locked out", err, (uint32_t)(wait_us / 1000000 + 1));
+		login_failed(b, &l->attempt.op, m.user, "locked out", err, wait_s);
 		return SP_OK;
 	}
 	if (err == SP_OK)
-		err = begin(b, l, &m);
+		err = attempt_password(b, &l->attempt, m.password, password_right);
 	if (err != SP_OK)
-		op_end(b, &l->op);
+		op_end(b, &l->attempt.op);
 	return err;
 }

@@ -28,6 +28,7 @@ op_end(struct broker *b, struct op *op)
 {
 	if (op->clean != NULL)
 		op->clean(op);
+	auth_job_free(op->job);
 	VERIFY(b->n_ops > 0);
 	b->n_ops--;
 	mem_wipe(op, op->bytes);

@@ -52,7 +52,7 @@ workers_of(const struct broker *b, bool authed)
 	uint64_t n = 0;
 
 	for (const struct worker *w = b->all; w != NULL; w = w->next)
-		n += w->room == ROOM_WORKER_HTTPS && !w->is_dead && w->actor.address[0] != '\0' &&
+		n += ipc_is_worker(w->room) && !w->is_dead && w->actor.address[0] != '\0' &&
 		     (!authed || w->is_authed);
 	return n;
 }

@@ -255,6 +255,8 @@ broker_up(struct stage *s)
 	b->mono_ms = test_mono;
 	for (size_t i = 0; i < ARRAY_LEN(b->start.file); i++)
 		b->start.file[i] = -1;
+	for (size_t i = 0; i < ARRAY_LEN(b->start.link); i++)
+		b->start.link[i] = -1;
 	conf_defaults(&b->start.conf);
 	b->start.file_name[FILE_DATABASE_DIR] = s->db_dir;
 	b->start.file_name[FILE_BLOB_DIR] = s->blob_dir;

@@ -77,10 +77,12 @@ take_link(struct broker *b, struct chan_msg *m)
 {
 	struct ipc_link link;
 
-	if (ipc_get_link(m->body, &link) != SP_OK || link.room != ROOM_LEDGER)
+	if (ipc_get_link(m->body, &link) != SP_OK)
 		return;
-	if (ledger_link(b, TAKE_FD(m->fd)) != SP_OK)
+	if (link.room == ROOM_LEDGER && ledger_link(b, TAKE_FD(m->fd)) != SP_OK)
 		log_error("the new socket to the ledger cannot be used");
+	if (link.room == ROOM_SIGNER && signer_link(b, TAKE_FD(m->fd)) != SP_OK)
+		log_error("the new socket to the signer cannot be used");
 }
 
 void
@@ -169,7 +171,7 @@ broker_new(void)
 		sp_die(71, "out of memory");
 	b->wall_us = clock_wall_us;
 	b->mono_ms = clock_mono_ms;
-	b->ledger.fd = -1;
+	b->ledger.fd = b->signer.fd = -1;
 	b->blob_dir = -1;
 	b->committing_end = &b->committing;
 	b->replies_end = &b->replies;
@@ -191,6 +193,12 @@ broker_begin(struct broker *b)
 		return SP_ENOMEM;
 	loop_priority(b->supervisor_watch);
 	loop_idle(b->loop, broker_idle, b);
+	/* connections that were logged in when the broker ended have ended too */
+	if ((err = sql_run_args(b->db, SQL_SESSIONS_FORGET, NULL, 0)) != SP_OK)
+		log_warning("sessions of connections that are over stay: %s", sp_strerror(err));
+	if (b->start.link[ROOM_SIGNER] >= 0 &&
+	    (err = signer_link(b, TAKE_FD(b->start.link[ROOM_SIGNER]))) != SP_OK)
+		return err;
 	if (b->start.link[ROOM_LEDGER] < 0)
 		log_warning("there is no ledger yet");
 	else if ((err = ledger_link(b, TAKE_FD(b->start.link[ROOM_LEDGER]))) != SP_OK)
@@ -207,6 +215,7 @@ broker_end(struct broker *b)
 	ledger_lost(b);
 	broker_idle(b);
 	auth_drop(b);
+	signer_lost(b);
 	while (b->all != NULL)
 		worker_gone(b, b->all->serial);
 	broker_idle(b);

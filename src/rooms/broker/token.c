@@ -71,7 +71,7 @@ touch(struct broker *b, int64_t session, int64_t used_us)
 static int
 check_session(struct broker *b, int64_t session, bool finish)
 {
-	int64_t used_us, end_us;
+	int64_t used_us, end_us, door;
 	int err;
 	{
 		DEFER(sql_end) struct sql q = sql_query(b->db, SQL_SESSION_BY_ID, SI(session));
@@ -80,8 +80,11 @@ check_session(struct broker *b, int64_t session, bool finish)
 			return err < 0 ? err : SP_ESESSION;
 		(void)sql_i64(&q), (void)sql_i64(&q), (void)sql_i64(&q);
 		used_us = sql_i64(&q), (void)sql_i64(&q), end_us = sql_i64(&q);
+		(void)sql_text(&q), (void)sql_text(&q), door = sql_i64(&q);
 	}
-	if (finish)
+	/* a connection of the SFTP door lasts until its worker ends it, or the session is revoked
+	 */
+	if (finish || door != DOOR_HTTPS)
 		return SP_OK;
 	return is_over(b, used_us, end_us) ? SP_ESESSION : touch(b, session, used_us);
 }

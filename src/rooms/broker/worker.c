@@ -24,6 +24,8 @@ static const struct {
     {IPC_LOGIN_TOKEN, FIRST, handle_login_token},
     {IPC_TOKEN_REFRESH, FIRST, handle_token_refresh},
     {IPC_TOKEN_REVOKE, FIRST, handle_token_revoke},
+    {IPC_LOGIN_KEY, FIRST, handle_login_key},
+    {IPC_LOGIN_SECRET, FIRST, handle_login_secret},
     {IPC_ORG_GET, FIRST, handle_org_get},
     {IPC_REPORT, FIRST, handle_report},
     {IPC_SELF, BEGIN, handle_self},
@@ -139,6 +141,7 @@ close_worker(struct broker *b, struct worker *w)
 	if (!ipc_is_worker(w->room))
 		helper_lost(b, w);
 	uploads_lost(b, w);
+	ssh_forget(b, w);
 }
 
 void

@@ -197,6 +197,25 @@ release_order(struct ledger *l, const struct ipc_release *m)
 	return NULL;
 }
 
+/* Who may be given a key, by what the reading is on record as; 0: no release is recorded as that.
+ */
+static unsigned
+receivers(uint16_t event)
+{
+	switch (event) {
+	case EVENT_FILE_READ:
+		return R_WORKERS;
+	case EVENT_FILE_CHECKED:
+		return R_SCRUBBER;
+	case EVENT_UPLOAD_RESUMED:
+		return R_WORKER_SFTP;
+	case EVENT_OTP_CHECKED:
+		return R_AUTHENTICATOR;
+	default:
+		return 0;
+	}
+}
+
 static int
 on_release(struct ledger *l, struct span body)
 {
@@ -209,7 +228,7 @@ on_release(struct ledger *l, struct span body)
 
 	if (err != SP_OK)
 		return err;
-	if (m.event != EVENT_FILE_READ && m.event != EVENT_FILE_CHECKED)
+	if (receivers(m.event) == 0)
 		return SP_EDENIEDMSG;
 	err = vault_now(l);
 	if (err != SP_OK) {
@@ -233,7 +252,7 @@ on_release(struct ledger *l, struct span body)
 		refuse_release(l, &m, &e, "no such worker");
 	} else if (seat->gone) {
 		refuse(l, m.ref, SP_ECLOSED); /* the client went away meanwhile */
-	} else if ((m.event == EVENT_FILE_CHECKED) != (seat->room == ROOM_SCRUBBER)) {
+	} else if ((receivers(m.event) & (1u << seat->room)) == 0) {
 		refuse_release(l, &m, &e, "a worker of another kind");
 	} else {
 		o = release_order(l, &m);

@@ -153,6 +153,8 @@ test_events(void **state)
 	assert_true(event_by_broker(EVENT_LOGIN));
 	assert_true(event_by_broker(EVENT_FILE_CREATED));
 	assert_false(event_by_broker(EVENT_FILE_READ));
+	assert_false(event_by_broker(EVENT_OTP_CHECKED));
+	assert_false(event_by_broker(EVENT_UPLOAD_RESUMED));
 	assert_false(event_by_broker(EVENT_LOG_CREATED));
 	assert_false(event_by_broker(EVENT_WORKER_VIOLATION));
 	assert_false(event_by_broker(9999));

@@ -110,6 +110,8 @@ seat_door(const struct seat *seat)
 	switch (seat->room) {
 	case ROOM_WORKER_HTTPS:
 		return "https";
+	case ROOM_WORKER_SFTP:
+		return "sftp";
 	case ROOM_SCRUBBER:
 		return "scrubber";
 	case ROOM_AUTHENTICATOR:

@@ -214,6 +214,51 @@ check_keys(const struct instance *in)
 		check_key(path, "the audit log's key");
 }
 
+static const enum ipc_file_what host_keys[] = {
+#define HOST_KEY(WHAT, TYPE, path, sshfp) WHAT,
+#include "ipc/hostkeys.def"
+#undef HOST_KEY
+};
+
+static bool
+sftp_is_open(const struct instance *in)
+{
+	return strcmp(in->conf.sftp_listen, "none") != 0;
+}
+
+/* Host keys of the SFTP door: one is enough, and those that are there are nobody else's to read. */
+static int
+check_host_keys(const struct instance *in, char *why, size_t cap)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; sftp_is_open(in) && i < ARRAY_LEN(host_keys); i++) {
+		char path[1100];
+		DEFER(close_fd) int fd = instance_file(in, host_keys[i], path, sizeof(path));
+
+		if (fd == SP_ENOTFOUND)
+			continue;
+		if (fd < 0) {
+			(void)snprintf(why, cap, "%s: %s", path, sp_strerror(fd));
+			return SP_ECONFIG;
+		}
+		if (!server_private(fd)) {
+			(void)snprintf(why, cap,
+			    "%s: the host key can be read by others; its mode must be 0400 or 0600",
+			    path);
+			return SP_ECONFIG;
+		}
+		n++;
+	}
+	if (n != 0 || !sftp_is_open(in))
+		return SP_OK;
+	(void)snprintf(why, cap,
+	    "SftpListen is set, and there is no host key in %s/keys: make them with `sallyport -C "
+	    "%s hostkey make`",
+	    in->dir, in->dir);
+	return SP_ECONFIG;
+}
+
 /* ---- folders, lock, sockets ---- */
 
 static void
@@ -271,11 +316,16 @@ bind_local(const struct instance *in, const char *name)
 static void
 bind_sockets(struct instance *in)
 {
-	const char *addr[LISTENER_COUNT] = {in->conf.https_listen, in->conf.admin_listen};
-	static const char *const keyword[LISTENER_COUNT] = {"HttpsListen", "AdminListen"};
+	const char *addr[SOCKET_COUNT] = {
+	    in->conf.https_listen, in->conf.admin_listen, in->conf.sftp_listen};
+	static const char *const keyword[SOCKET_COUNT] = {
+	    "HttpsListen", "AdminListen", "SftpListen"};
 	char why[256] = "";
 
-	for (size_t i = 0; i < LISTENER_COUNT; i++) {
+	for (size_t i = 0; i < SOCKET_COUNT; i++) {
+		in->listener[i] = -1;
+		if (i == SOCKET_SFTP && !sftp_is_open(in))
+			continue;
 		in->listener[i] = sock_listen_tcp(addr[i], in->conf.congestion, why, sizeof(why));
 		if (in->listener[i] < 0)
 			sp_die(EXIT_UNAVAILABLE, "%s: cannot listen on %s", keyword[i], why);
@@ -304,6 +354,8 @@ instance_open(struct instance *in, const char *dir, bool as_root)
 	take_lock(in);
 	check_keys(in);
 	if (read_certificate(in, &in->conf, &in->certificate_fd, why, sizeof(why)) != SP_OK)
+		sp_die(EXIT_CONFIG, "%s", why);
+	if (check_host_keys(in, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	in->conf_fd = conf_file(&in->conf);
 	if (in->conf_fd < 0)
@@ -341,6 +393,9 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	err = read_certificate(in, &merged, &certificate, why, cap);
 	if (err != SP_OK)
 		return err;
+	err = check_host_keys(in, why, cap); /* SftpListen is not taken up by a reload */
+	if (err != SP_OK)
+		return err;
 	conf = conf_file(&merged);
 	if (conf < 0) {
 		(void)snprintf(why, cap, "settings: %s", sp_strerror(conf));
@@ -369,6 +424,9 @@ static const struct file_place {
     {FILE_LEDGER_DIR, "ledger", O_RDONLY | O_DIRECTORY},
     {FILE_DATABASE_DIR, "db", O_RDONLY | O_DIRECTORY},
     {FILE_BLOB_DIR, "blobs", O_RDONLY | O_DIRECTORY},
+#define HOST_KEY(WHAT, TYPE, path, sshfp) {WHAT, path, O_RDONLY},
+#include "ipc/hostkeys.def"
+#undef HOST_KEY
 };
 
 int
@@ -382,6 +440,8 @@ instance_file(const struct instance *in, enum ipc_file_what what, char *ret_name
 		flags = places[i].flags;
 		err = path_in(in, places[i].path, ret_name, cap);
 	}
+	if (what >= FILE_SSH_ED25519 && !sftp_is_open(in)) /* nobody needs them */
+		return SP_ENOTFOUND;
 	if (what == FILE_TLS_KEY)
 		err = path_in(in, in->conf.https_key, ret_name, cap);
 	if (what == FILE_ROOT_KEY)

@@ -13,10 +13,10 @@
 #define TICK_MS 1000
 #define ROOM_STOP_MS 10000
 
-/* ---- stopping: gate, workers, broker, signer, vault, ledger ---- */
+/* ---- stopping: gates, workers, broker, signer, vault, ledger ---- */
 
-static const enum room stop_order[] = {ROOM_GATE_HTTPS, ROOM_SUPERVISOR /* here: the workers */,
-    ROOM_BROKER, ROOM_SIGNER, ROOM_VAULT, ROOM_LEDGER};
+static const enum room stop_order[] = {ROOM_GATE_HTTPS, ROOM_GATE_SFTP,
+    ROOM_SUPERVISOR /* here: the workers */, ROOM_BROKER, ROOM_SIGNER, ROOM_VAULT, ROOM_LEDGER};
 
 static void
 stop_late(void *arg, int fd, unsigned events)
@@ -27,8 +27,9 @@ stop_late(void *arg, int fd, unsigned events)
 	(void)events;
 	if (clock_mono_ms() < s->stop_deadline_ms)
 		return;
-	if (s->seats[ROOM_GATE_HTTPS].pid != 0)
-		seat_kill(&s->seats[ROOM_GATE_HTTPS], "it did not stop in time");
+	for (size_t i = 0; i < ROOM_COUNT; i++)
+		if (ipc_is_gate((enum room)i))
+			seat_kill(&s->seats[i], "it did not stop in time");
 	if (workers_count(s, false) != 0) {
 		log_warning(
 		    "%zu connections are cut: they did not end in time", workers_count(s, false));
@@ -88,8 +89,6 @@ life_stop_step(struct sup *s)
 static void
 begin_stop(struct sup *s)
 {
-	struct seat *gate = &s->seats[ROOM_GATE_HTTPS];
-
 	if (s->stopping) {
 		log_warning("asked to stop again: connections are cut");
 		workers_kill_all(s);
@@ -103,12 +102,13 @@ begin_stop(struct sup *s)
 		return;
 	}
 	unlock_done(s);
-	/* no new connections from now on: these and the gate's are all descriptors of the listeners
+	/* no new connections from now on: these and the gates' are all descriptors of the listeners
 	 */
-	for (size_t i = 0; i < LISTENER_COUNT; i++)
+	for (size_t i = 0; i < SOCKET_COUNT; i++)
 		close_fd(&s->inst.listener[i]);
-	if (gate->pid != 0)
-		stop_seat(gate);
+	for (size_t i = 0; i < ROOM_COUNT; i++)
+		if (ipc_is_gate((enum room)i) && s->seats[i].pid != 0)
+			stop_seat(&s->seats[i]);
 	workers_stop(s, DRAIN_MS);
 	deadline(s, DRAIN_MS);
 	life_stop_step(s);
@@ -121,16 +121,10 @@ send_reload(struct seat *seat)
 {
 	struct sup *s = seat->sup;
 	struct ipc_reload m = {.generation = s->generation};
-	struct ipc_file f = {.what = FILE_TLS_KEY};
-	char name[2100];
 	int err = SP_OK;
 
-	if (seat->room == ROOM_SIGNER) {
-		DEFER(close_fd) int fd = instance_file(&s->inst, FILE_TLS_KEY, name, sizeof(name));
-
-		f.name = span_str(name);
-		err = fd < 0 ? fd : chan_send_file(&seat->chan, &f, fd);
-	}
+	if (seat->room == ROOM_SIGNER)
+		err = send_row_files(s, ROOM_SIGNER, &seat->chan);
 	return err == SP_OK ? chan_send_reload(&seat->chan, &m, s->inst.conf_fd) : err;
 }
 
@@ -182,7 +176,7 @@ reap(struct sup *s)
 		/* the gate named it before it could do anything: its address belongs into what is
 		 * said of its end */
 		if (w != NULL)
-			seat_drain(&s->seats[ROOM_GATE_HTTPS]);
+			gates_drain(s);
 		if (end.signal != 0)
 			(void)snprintf(how, sizeof(how), "was killed by signal %d%s", end.signal,
 			    end.sandboxed ? " (its sandbox)" : "");
@@ -259,8 +253,8 @@ life_started(struct sup *s)
 {
 	s->started = true;
 	notice(s, EVENT_SERVER_START, 0, ROOM_SUPERVISOR, SALLYPORT_VERSION);
-	log_info("serving HTTPS on %s, administration on %s", s->inst.conf.https_listen,
-	    s->inst.conf.admin_listen);
+	log_info("serving HTTPS on %s, administration on %s, SFTP on %s", s->inst.conf.https_listen,
+	    s->inst.conf.admin_listen, s->inst.conf.sftp_listen);
 	tick(s, -1, 0);
 	server_notify("READY=1\nSTATUS=serving");
 }

@@ -51,8 +51,8 @@ on_violation(struct seat *by, const struct chan_msg *m)
 	if (err != SP_OK)
 		return err;
 	violation_text(text, sizeof(text), by->room, v.message, v.err);
-	if (by->room != ROOM_GATE_HTTPS) /* whose address it is, is known first */
-		seat_drain(&by->sup->seats[ROOM_GATE_HTTPS]);
+	if (!ipc_is_gate(by->room)) /* whose address it is, is known first */
+		gates_drain(by->sup);
 	w = v.serial != 0 ? worker_by_serial(by->sup, v.serial) : NULL;
 	log_error("violation by %llu, %s", (unsigned long long)v.serial, text);
 	if (w != NULL)
@@ -75,8 +75,11 @@ on_taken(struct seat *by, const struct chan_msg *m)
 	if (err != SP_OK)
 		return err;
 	w = worker_by_serial(by->sup, t.serial);
-	if (w != NULL) /* else it has ended in the meantime */
-		worker_taken(w, t.address);
+	if (w == NULL) /* it has ended in the meantime */
+		return SP_OK;
+	if ((ipc_door(w->pool->room) & (1u << by->room)) == 0) /* not a worker of its door */
+		return SP_EDENIEDMSG;
+	worker_taken(w, t.address);
 	return SP_OK;
 }
 
@@ -181,6 +184,14 @@ seat_drain(struct seat *seat)
 		;
 }
 
+void
+gates_drain(struct sup *s)
+{
+	for (size_t i = 0; i < ROOM_COUNT; i++)
+		if (ipc_is_gate((enum room)i))
+			seat_drain(&s->seats[i]);
+}
+
 /* A worker says one thing to us in its life: READY. */
 void
 worker_message(void *arg, int fd, unsigned events)
@@ -212,7 +223,7 @@ worker_message(void *arg, int fd, unsigned events)
 	if (err >= 0)
 		return;
 	violation_text(text, sizeof(text), ROOM_SUPERVISOR, m.id, err);
-	seat_drain(&s->seats[ROOM_GATE_HTTPS]);
+	gates_drain(s);
 	log_error("violation by %llu, %s", (unsigned long long)w->serial, text);
 	notice(s, EVENT_WORKER_VIOLATION, w->serial, w->pool->room, text);
 	loop_unwatch(s->loop, w->watch);

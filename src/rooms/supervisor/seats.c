@@ -24,6 +24,9 @@ static const struct file_row {
     {R_VAULT, FILE_ROOT_RECOVERY},
     {R_VAULT, FILE_VAULT_STATE},
     {R_SIGNER, FILE_TLS_KEY},
+    {R_SIGNER, FILE_SSH_ED25519},
+    {R_SIGNER, FILE_SSH_ECDSA},
+    {R_SIGNER, FILE_SSH_RSA},
     {R_BROKER, FILE_DATABASE_DIR},
     {R_BROKER, FILE_BLOB_DIR},
 };
@@ -45,9 +48,9 @@ send_file(struct chan *to, enum ipc_file_what what, const char *name, int fd)
 }
 
 int
-send_files(struct sup *s, enum room room, struct chan *to)
+send_row_files(struct sup *s, enum room room, struct chan *to)
 {
-	int err = send_file(to, FILE_CONF, "", s->inst.conf_fd);
+	int err = SP_OK;
 
 	for (size_t i = 0; err == SP_OK && i < ARRAY_LEN(file_rows); i++) {
 		char name[2100];
@@ -61,6 +64,16 @@ send_files(struct sup *s, enum room room, struct chan *to)
 		else if (fd != SP_ENOTFOUND)
 			log_error("%s: %s", name, sp_strerror(fd));
 	}
+	return err;
+}
+
+int
+send_files(struct sup *s, enum room room, struct chan *to)
+{
+	int err = send_file(to, FILE_CONF, "", s->inst.conf_fd);
+
+	if (err == SP_OK)
+		err = send_row_files(s, room, to);
 	if (err == SP_OK && room == ROOM_WORKER_HTTPS)
 		err = send_file(to, FILE_CERTIFICATE, "", s->inst.certificate_fd);
 	if (err == SP_OK && room == ROOM_BROKER)
@@ -218,15 +231,25 @@ link_all(struct seat *seat)
 	return err;
 }
 
+/* The sockets of each gate; none of those where a door stays closed. */
 static int
 send_listeners(struct seat *gate)
 {
+	static const struct {
+		enum room gate;
+		uint8_t listener;
+	} rows[SOCKET_COUNT] = {
+	    [SOCKET_HTTPS] = {ROOM_GATE_HTTPS, LISTENER_PUBLIC},
+	    [SOCKET_ADMIN] = {ROOM_GATE_HTTPS, LISTENER_ADMIN},
+	    [SOCKET_SFTP] = {ROOM_GATE_SFTP, LISTENER_PUBLIC},
+	};
 	int err = SP_OK;
 
-	for (uint8_t i = 0; err == SP_OK && i < LISTENER_COUNT; i++) {
-		struct ipc_listener m = {.listener = i};
+	for (size_t i = 0; err == SP_OK && i < SOCKET_COUNT; i++) {
+		struct ipc_listener m = {.listener = rows[i].listener};
 
-		err = chan_send_listener(&gate->chan, &m, gate->sup->inst.listener[i]);
+		if (rows[i].gate == gate->room && gate->sup->inst.listener[i] >= 0)
+			err = chan_send_listener(&gate->chan, &m, gate->sup->inst.listener[i]);
 	}
 	return err;
 }
@@ -269,7 +292,7 @@ seat_start(struct seat *seat)
 		err = link_all(seat);
 	if (err == SP_OK)
 		err = send_files(seat->sup, seat->room, &seat->chan);
-	if (err == SP_OK && seat->room == ROOM_GATE_HTTPS)
+	if (err == SP_OK)
 		err = send_listeners(seat);
 	if (err != SP_OK)
 		log_error(

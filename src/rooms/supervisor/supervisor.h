@@ -1,7 +1,7 @@
 /* supervisor.h - the state of the one process that starts all others.  docs/internals/ring.md tells
  * the story.
  *
- * A seat is a room of which there is one process (ledger, vault, signer, broker, gate); a pool
+ * A seat is a room of which there is one process (ledger, vault, signer, broker, gates); a pool
  * keeps processes idle that do one job each (workers of a listener, authenticators, the scrubber).
  */
 #ifndef SP_SUPERVISOR_H
@@ -11,12 +11,11 @@
 #include "ipc/chan.h"
 #include "sys/loop.h"
 
-enum {
-	LISTENER_PUBLIC,
-	LISTENER_ADMIN,
-	LISTENER_COUNT,
-	LISTENER_NONE = LISTENER_COUNT,
-};
+/* What a worker's connections come from: WORKER_NEW.listener. */
+enum { LISTENER_PUBLIC, LISTENER_ADMIN, LISTENER_NONE };
+
+/* Listening sockets. */
+enum { SOCKET_HTTPS, SOCKET_ADMIN, SOCKET_SFTP, SOCKET_COUNT };
 
 /* Exit statuses, of sysexits.h. */
 enum {
@@ -92,18 +91,18 @@ struct pool {
 	uint64_t timer;	      /* of the next try; 0: none */
 	struct worker *workers;
 };
-enum { POOL_PUBLIC, POOL_ADMIN, POOL_AUTHENTICATOR, POOL_SCRUBBER, POOL_COUNT };
+enum { POOL_PUBLIC, POOL_ADMIN, POOL_SFTP, POOL_AUTHENTICATOR, POOL_SCRUBBER, POOL_COUNT };
 
 /* The instance: its folder, settings and open files. */
 struct instance {
 	char dir[1024];
 	struct conf conf;
-	int conf_fd;	    /* sealed copy of the settings in force */
-	int certificate_fd; /* sealed copy */
-	int lock;	    /* run/pid */
-	int control;	    /* run/control.sock, listening */
-	int unlock;	    /* run/unlock.sock, listening */
-	int listener[LISTENER_COUNT];
+	int conf_fd;		    /* sealed copy of the settings in force */
+	int certificate_fd;	    /* sealed copy */
+	int lock;		    /* run/pid */
+	int control;		    /* run/control.sock, listening */
+	int unlock;		    /* run/unlock.sock, listening */
+	int listener[SOCKET_COUNT]; /* -1: that door stays closed */
 	uint64_t serial,
 	    serial_end; /* next worker's serial number, and where the reserved ones end */
 };
@@ -187,7 +186,8 @@ void seats_report(struct sup *s);
 void pools_report(struct sup *s, bool all);
 /* notice - a line in the audit log, as soon as the ledger takes it. */
 void notice(struct sup *s, uint16_t event, uint64_t serial, enum room room, const char *text);
-/* send_common - CONF and GO's other half: files of a room's row, to a new process. */
+/* send_row_files - the files of a room's row; send_files: and what else a new process needs. */
+int send_row_files(struct sup *s, enum room room, struct chan *to) MUST_USE;
 int send_files(struct sup *s, enum room room, struct chan *to) MUST_USE;
 
 /* ---- workers.c ---- */
@@ -222,8 +222,9 @@ size_t workers_count(const struct sup *s, bool helpers);
 /* ---- messages.c ---- */
 
 void seat_message(void *arg, int fd, unsigned events);
-/* seat_drain - take all messages that have arrived. */
+/* seat_drain - take all messages that have arrived; gates_drain: from every gate. */
 void seat_drain(struct seat *seat);
+void gates_drain(struct sup *s);
 void worker_message(void *arg, int fd, unsigned events);
 
 /* ---- life.c: signals, stopping, reloading ---- */

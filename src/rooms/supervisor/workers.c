@@ -9,7 +9,10 @@
 #include "sys/log.h"
 #include "sys/spawn.h"
 
-#define WORKER_SLOTS 28000u /* UidBase + 1000 + slot, below the authenticators' */
+#define HTTPS_SLOTS                                                                                \
+	14000u /* of each listener: UidBase + 1000 and UidBase + 15000, below the authenticators'  \
+		*/
+#define SFTP_SLOTS 14000u
 #define AUTHENTICATOR_SLOTS 1000u
 #define RETIRE_MS 5000
 #define FAIL_DELAY_MS 200
@@ -32,10 +35,9 @@ pool_init(
 void
 pools_init(struct sup *s)
 {
-	uint32_t half = WORKER_SLOTS / 2;
-
-	pool_init(s, POOL_PUBLIC, ROOM_WORKER_HTTPS, LISTENER_PUBLIC, 1000, half);
-	pool_init(s, POOL_ADMIN, ROOM_WORKER_HTTPS, LISTENER_ADMIN, 1000 + half, half);
+	pool_init(s, POOL_PUBLIC, ROOM_WORKER_HTTPS, LISTENER_PUBLIC, 1000, HTTPS_SLOTS);
+	pool_init(s, POOL_ADMIN, ROOM_WORKER_HTTPS, LISTENER_ADMIN, 15000, HTTPS_SLOTS);
+	pool_init(s, POOL_SFTP, ROOM_WORKER_SFTP, LISTENER_PUBLIC, 40000, SFTP_SLOTS);
 	pool_init(
 	    s, POOL_AUTHENTICATOR, ROOM_AUTHENTICATOR, LISTENER_NONE, 30000, AUTHENTICATOR_SLOTS);
 	pool_init(s, POOL_SCRUBBER, ROOM_SCRUBBER, LISTENER_NONE, ROOM_SCRUBBER, 1);
@@ -47,7 +49,9 @@ pool_idle_wanted(const struct pool *p)
 {
 	const struct conf *c = &p->sup->inst.conf;
 
-	if (p->room == ROOM_WORKER_HTTPS)
+	if (p->room == ROOM_WORKER_SFTP && p->sup->inst.listener[SOCKET_SFTP] < 0)
+		return 0;
+	if (ipc_is_worker(p->room))
 		return (size_t)c->workers_idle;
 	return p->room == ROOM_AUTHENTICATOR ? (size_t)c->auth_workers : 1;
 }
@@ -57,7 +61,7 @@ pool_most(const struct pool *p)
 {
 	size_t most = p->slots;
 
-	if (p->room == ROOM_WORKER_HTTPS && (size_t)p->sup->inst.conf.workers_max < most)
+	if (ipc_is_worker(p->room) && (size_t)p->sup->inst.conf.workers_max < most)
 		most = (size_t)p->sup->inst.conf.workers_max;
 	return most;
 }
@@ -90,7 +94,7 @@ workers_count(const struct sup *s, bool helpers)
 	size_t n = 0;
 
 	for (size_t i = 0; i < POOL_COUNT; i++)
-		if (helpers || s->pools[i].room == ROOM_WORKER_HTTPS)
+		if (helpers || ipc_is_worker(s->pools[i].room))
 			n += s->pools[i].total;
 	return n;
 }
@@ -224,7 +228,7 @@ worker_link(struct worker *w, enum room room)
 	if (err != SP_OK)
 		return err;
 	err = chan_send_link(&w->chan, &m, v[0]);
-	if (room == ROOM_GATE_HTTPS)
+	if (ipc_is_gate(room))
 		w->gate_fd = TAKE_FD(v[1]);
 	else if (err == SP_OK)
 		err = introduce(w, room, v[1]);
@@ -348,7 +352,7 @@ worker_ready(struct worker *w, uint8_t landlock_abi)
 	if (w->gate_fd < 0)
 		return;
 	/* refused: the gate is down, and the pool is filled again when it is back */
-	if (introduce(w, ROOM_GATE_HTTPS, w->gate_fd) != SP_OK)
+	if (introduce(w, ipc_gate(w->pool->room), w->gate_fd) != SP_OK)
 		worker_kill(w);
 	close_fd(&w->gate_fd);
 }
@@ -425,8 +429,9 @@ needs(const struct worker *w, enum room room)
 {
 	if (!ipc_linked(w->pool->room, room))
 		return false;
-	/* after its handshake a worker has no more use for the signer or the gate */
-	if (room == ROOM_SIGNER || room == ROOM_GATE_HTTPS)
+	/* after its handshake a worker has no more use for the gate, nor for the signer: one of
+	 * SFTP ends when it has to exchange keys anew, which may be in an hour */
+	if (room == ROOM_SIGNER || ipc_is_gate(room))
 		return w->state != WORKER_TAKEN;
 	return true;
 }
@@ -464,17 +469,17 @@ workers_register_all(struct sup *s)
 static void
 retire(struct worker *w)
 {
-	struct seat *gate = &w->pool->sup->seats[ROOM_GATE_HTTPS];
+	struct seat *gate = &w->pool->sup->seats[ipc_gate(w->pool->room)];
 	struct ipc_worker_gone m = {.serial = w->serial};
 
-	if (w->state != WORKER_IDLE || (w->told & R_GATE_HTTPS) == 0) {
+	if (w->state != WORKER_IDLE || (w->told & R_GATES) == 0) {
 		worker_kill(w);
 		return;
 	}
 	/* The gate closes its end.  A worker without a connection then ends by itself; one that was
 	 * just given a connection serves it. */
 	seat_sent(gate, chan_send_worker_gone(&gate->chan, &m, -1));
-	w->told &= ~(unsigned)R_GATE_HTTPS;
+	w->told &= ~(unsigned)R_GATES;
 	w->state = WORKER_RETIRED;
 	w->retired_ms = clock_mono_ms();
 	w->pool->idle--;
@@ -502,7 +507,7 @@ workers_retire(struct sup *s)
 
 		/* Authenticators and the scrubber may have a job, and take their next settings with
 		 * the next process. */
-		for (struct worker *w = p->workers; w != NULL && p->room == ROOM_WORKER_HTTPS;
+		for (struct worker *w = p->workers; w != NULL && ipc_is_worker(p->room);
 		     w = w->next)
 			if (w->state == WORKER_STARTING || w->state == WORKER_IDLE)
 				retire(w);
@@ -518,7 +523,7 @@ workers_stop(struct sup *s, uint32_t deadline_ms)
 
 	for (size_t i = 0; i < POOL_COUNT; i++) {
 		/* authenticators and the scrubber serve those that are at work to the end */
-		if (s->pools[i].room != ROOM_WORKER_HTTPS)
+		if (!ipc_is_worker(s->pools[i].room))
 			continue;
 		for (struct worker *w = s->pools[i].workers; w != NULL; w = w->next) {
 			if (w->state != WORKER_TAKEN || chan_send_stop(&w->chan, &m, -1) != SP_OK)

@@ -205,7 +205,7 @@ on_worker_new(struct vault *v, struct chan_msg *m)
 	struct ipc_worker_new w;
 	int err = ipc_get_worker_new(m->body, &w);
 
-	if (err == SP_OK && w.room != ROOM_WORKER_HTTPS && w.room != ROOM_SCRUBBER)
+	if (err == SP_OK && ((R_WORKERS | R_SCRUBBER | R_AUTHENTICATOR) & (1u << w.room)) == 0)
 		err = SP_EDENIEDMSG;
 	if (err == SP_OK)
 		err = vault_workers_add(&v->workers, w.serial, (enum room)w.room, m->fd);

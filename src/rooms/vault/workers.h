@@ -7,7 +7,7 @@
 #include "rooms/vault/vault_core.h"
 #include "sys/loop.h"
 
-#define VAULT_WORKERS_MAX 32768u
+#define VAULT_WORKERS_MAX 49152u
 
 struct vault_workers;
 

@@ -1,0 +1,297 @@
+/* conn.c - the life of a connection, and what every phase has to do with messages that it did not ask for. */
+#include "rooms/gate/sftp/engine.h"
+
+#include "base/conf.h"
+#include "base/text.h"
+#include "sys/clock.h"
+#include "sys/fd.h"
+#include "sys/log.h"
+
+#define STALL_MS(c) ((int)((c)->stall_timeout * 1000))
+
+/* ---- sending ---- */
+
+struct wr
+conn_writer(struct stream *s)
+{
+	return wr_of(s->scratch + LINK_HEAD, SCRATCH_BYTES - LINK_HEAD);
+}
+
+int
+conn_send(struct stream *s, const struct wr *w)
+{
+	VERIFY(!w->bad);
+	return link_send(&s->link, s->scratch, w->len, span_of(NULL, 0));
+}
+
+int
+conn_disconnect(struct stream *s, enum ssh_disconnect reason, const char *text, int err)
+{
+	struct wr w = conn_writer(s);
+
+	if (s->broken != 0)
+		return err;
+	s->broken = err;
+	log_info("%s: disconnected: %s", s->start->address, text);
+	ssh_put_disconnect(&w, reason, span_str(text));
+	if (conn_send(s, &w) == SP_OK && link_flush(&s->link) < 0)
+		log_debug("%s: it did not hear it", s->start->address);
+	return err;
+}
+
+/* ---- waiting ---- */
+
+static int
+ask_alive(struct stream *s)
+{
+	const struct conf *c = s->start->conf;
+	struct wr w = conn_writer(s);
+
+	if (s->alive_asked >= c->alive_count)
+		return conn_disconnect(s, SSH_DISCONNECT_CONNECTION_LOST,
+		    "no answer to a keepalive", SP_ETIMEOUT);
+	s->alive_asked++;
+	s->heard_ms = clock_mono_ms();
+	ssh_put_global_request(&w, SPAN_LIT("keepalive@openssh.com"), /* want_reply= */ true);
+	return conn_send(s, &w);
+}
+
+/* How long may we wait, and what is due? */
+struct due {
+	int64_t login_ms, idle_ms, alive_ms; /* points in time; INT64_MAX: never */
+};
+
+static struct due
+due_of(const struct stream *s)
+{
+	const struct conf *c = s->start->conf;
+	struct due d = {INT64_MAX, INT64_MAX, INT64_MAX};
+
+	if (s->name[0] == '\0') {
+		d.login_ms = s->began_ms + c->login_grace * 1000;
+		return d;
+	}
+	d.idle_ms = s->used_ms + c->sftp_idle_timeout * 1000;
+	if (c->alive_interval != 0 && !s->exchanging)
+		d.alive_ms = s->heard_ms + c->alive_interval * 1000;
+	return d;
+}
+
+static int64_t
+least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int
+on_due(struct stream *s, const struct due *d, int64_t now)
+{
+	if (now >= d->login_ms)
+		return conn_disconnect(s, SSH_DISCONNECT_BY_APPLICATION,
+		    "no login within the time that is given for it", SP_ETIMEOUT);
+	if (now >= d->idle_ms)
+		return conn_disconnect(
+		    s, SSH_DISCONNECT_BY_APPLICATION, "idle for too long", SP_ETIMEOUT);
+	return now >= d->alive_ms ? ask_alive(s) : SP_OK;
+}
+
+/* Nothing can be read now.  What we have for the client leaves, then we wait. */
+static int
+starved(void *arg)
+{
+	struct stream *s = arg;
+
+	for (;;) {
+		int64_t now = clock_mono_ms(), left;
+		struct due d;
+		int rc;
+
+		if (s->heard)
+			s->heard_ms = now;
+		if (s->used)
+			s->used_ms = now;
+		s->heard = s->used = false;
+		d = due_of(s);
+		rc = on_due(s, &d, now);
+		if (rc == SP_OK)
+			rc = link_flush(&s->link);
+		if (rc < 0)
+			return rc;
+		d = due_of(s);
+		left = least(d.login_ms, least(d.idle_ms, d.alive_ms));
+		left = left == INT64_MAX ? -1 : left - now;
+		rc = s->start->idle(s->start->arg, s->start->fd, left > INT32_MAX ? INT32_MAX : (int)left);
+		if (rc == SP_ECLOSED)
+			return conn_disconnect(
+			    s, SSH_DISCONNECT_BY_APPLICATION, "the server stops", rc);
+		if (rc != SP_ETIMEOUT)
+			return rc;
+	}
+}
+
+/* ---- receiving ---- */
+
+/* What the client did, for the error that the link found. */
+static int
+link_broke(struct stream *s, int err)
+{
+	switch (err) {
+	case SP_EBADTAG:
+		return conn_disconnect(
+		    s, SSH_DISCONNECT_MAC_ERROR, "a packet does not authenticate", err);
+	case SP_ERANGE:
+		return conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR, "bad packet length", err);
+	case SP_ESYNTAX:
+		return conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR, "bad padding", err);
+	default:
+		s->broken = err;
+		return err;
+	}
+}
+
+int
+conn_judge(struct stream *s, uint8_t number, enum ssh_phase phase, uint32_t seq)
+{
+	struct wr w = conn_writer(s);
+	char text[64];
+	struct text t = text_of(text, sizeof(text));
+	int rc;
+
+	switch (ssh_judge(number, phase, s->strict && !s->keyed)) {
+	case SSH_TAKE:
+		return SSH_TAKE;
+	case SSH_DROP:
+		return SSH_DROP;
+	case SSH_UNKNOWN:
+		ssh_put_unimplemented(&w, seq);
+		rc = s->exchanging ? SP_OK : conn_send(s, &w);
+		return rc < 0 ? rc : SSH_DROP;
+	default:
+		text_fmt(&t, "message %u is not allowed here", number);
+		return conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR, text, SP_EDENIEDMSG);
+	}
+}
+
+int
+conn_next(struct stream *s, struct span *ret)
+{
+	for (;;) {
+		struct span p;
+		uint32_t seq;
+		int rc = s->broken != 0 ? s->broken : link_recv(&s->link, &p, &seq);
+
+		if (rc < 0)
+			return link_broke(s, rc);
+		s->alive_asked = 0;
+		s->heard = true;
+		rc = conn_judge(s, p.ptr[0], s->phase, seq);
+		if (rc < 0)
+			return rc;
+		if (rc == SSH_DROP)
+			continue;
+		if (p.ptr[0] == SSH_MSG_DISCONNECT) {
+			s->broken = SP_ECLOSED;
+			return SP_ECLOSED;
+		}
+		if (p.ptr[0] == SSH_MSG_KEXINIT && s->keyed && s->phase >= SSH_PHASE_SERVICE) {
+			rc = kex_answer(s, p);
+			if (rc < 0)
+				return rc;
+			continue;
+		}
+		if (p.ptr[0] == SSH_MSG_EXT_INFO) /* nothing in it is of use to us */
+			continue;
+		*ret = p;
+		return SP_OK;
+	}
+}
+
+/* ---- the beginning ---- */
+
+static int
+versions(struct stream *s)
+{
+	struct span line;
+	int rc = link_raw(&s->link, SPAN_LIT(SSH_VERSION_STRING "\r\n"));
+
+	if (rc == SP_OK)
+		rc = link_flush(&s->link);
+	if (rc == SP_OK)
+		rc = link_line(&s->link, SSH_VERSION_MAX, &line);
+	if (rc == SP_OK)
+		rc = ssh_get_version(line);
+	if (rc < 0)
+		return rc;
+	memcpy(s->v_c, line.ptr, line.len);
+	s->v_c[line.len] = '\0';
+	return SP_OK;
+}
+
+/* After a version line that is none, there is no packet that could say so. */
+static int
+open_connection(struct stream *s)
+{
+	int rc = versions(s);
+
+	if (rc == SP_ESYNTAX || rc == SP_EVERSION || rc == SP_ETOOBIG) {
+		log_info("%s: this is no SSH 2.0 client", s->start->address);
+		if (link_raw(&s->link, SPAN_LIT("Invalid SSH identification string.\r\n")) < 0 ||
+		    link_flush(&s->link) < 0)
+			log_debug("%s: it did not hear it", s->start->address);
+	}
+	return rc;
+}
+
+static int
+init(struct stream *s, struct ssh_conn_start *start)
+{
+	int rc;
+
+	s->start = start;
+	s->phase = SSH_PHASE_KEXINIT;
+	s->began_ms = s->heard_ms = s->used_ms = s->keyed_ms = clock_mono_ms();
+	rc = fd_nonblock(start->fd, true);
+	if (rc < 0)
+		return rc;
+	s->scratch = mem_alloc(SCRATCH_BYTES);
+	s->i_s = mem_alloc(KEXINIT_MAX);
+	s->i_c = mem_alloc(KEXINIT_MAX);
+	if (s->scratch == NULL || s->i_s == NULL || s->i_c == NULL)
+		return SP_ENOMEM;
+	return link_init(&s->link, start->fd, STALL_MS(start->conf), starved, s);
+}
+
+static void
+done(struct stream *s)
+{
+	channel_done(s);
+	link_done(&s->link);
+	if (s->scratch != NULL)
+		mem_wipe(s->scratch, SCRATCH_BYTES);
+	mem_free(s->scratch);
+	mem_free(s->i_s);
+	mem_free(s->i_c);
+	mem_free(s->deferred);
+	mem_wipe(s, sizeof(*s));
+	mem_free(s);
+}
+
+void
+ssh_conn_serve(struct ssh_conn_start *start)
+{
+	struct stream *s = mem_alloc(sizeof(*s));
+	int rc = s != NULL ? init(s, start) : SP_ENOMEM;
+
+	if (rc == SP_OK)
+		rc = open_connection(s);
+	if (rc == SP_OK)
+		rc = kex_first(s);
+	if (rc == SP_OK)
+		rc = auth_run(s);
+	if (rc == SP_OK)
+		rc = channel_run(s);
+	if (rc < 0 && rc != SP_ECLOSED)
+		log_info("%s: the connection ends: %s", start->address, sp_strerror(rc));
+	if (s != NULL)
+		done(s);
+}

@@ -1,0 +1,606 @@
+/* kex.c - key exchange: what is offered, what is chosen, and the turn of keys.
+ *
+ * The host key is the signer's.  It is given what goes into the exchange hash, puts its own key in, and signs. */
+#include "rooms/gate/sftp/engine.h"
+
+#include "base/conf.h"
+#include "base/text.h"
+#include "crypto/ssh_key.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+#include "sys/ready.h"
+
+#define SIGNER_TIMEOUT_MS 30000
+#define CHACHA_REKEY_BYTES (1ull << 30) /* its sequence numbers and tags want fewer bytes a key, as OpenSSH has it */
+#define REKEY_PACKETS (1ull << 31)	/* RFC 4344 section 3.1 */
+
+/* One list of our KEXINIT, in text. */
+struct offer {
+	char text[512];
+	struct text t;
+};
+
+static void
+offer_name(struct offer *o, const char *name)
+{
+	if (o->t.len != 0)
+		text_chr(&o->t, ',');
+	text_str(&o->t, name);
+}
+
+struct offers {
+	struct offer kex, host, cipher, mac;
+};
+
+static const struct {
+	enum ssh_host_key type;
+	const char *name;
+	bool fips;
+} host_keys[] = {
+    {SSH_HOST_ED25519, "ssh-ed25519", false},
+    {SSH_HOST_ECDSA_P256, "ecdsa-sha2-nistp256", true},
+    {SSH_HOST_RSA_SHA512, "rsa-sha2-512", true},
+    {SSH_HOST_RSA_SHA256, "rsa-sha2-256", true},
+};
+#define CURVE25519_OLD "curve25519-sha256@libssh.org" /* the same method under its first name */
+
+static void
+offer_kex(const struct stream *s, struct offer *o)
+{
+	size_t n;
+	const struct ssh_kex_row *rows = ssh_kex_rows(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (s->start->conf->fips && !rows[i].fips)
+			continue;
+		offer_name(o, rows[i].name);
+		if (rows[i].id == SSH_KEX_ID_CURVE25519)
+			offer_name(o, CURVE25519_OLD);
+	}
+	/* PROTOCOL section 1.9: only the first KEXINIT says it */
+	if (!s->keyed)
+		offer_name(o, "kex-strict-s-v00@openssh.com");
+}
+
+static void
+offer_ciphers(const struct stream *s, struct offer *ciphers, struct offer *macs)
+{
+	size_t n;
+	const struct ssh_cipher_row *c = ssh_cipher_rows(&n);
+	const struct ssh_mac_row *m;
+
+	for (size_t i = 0; i < n; i++)
+		if (c[i].fips || !s->start->conf->fips)
+			offer_name(ciphers, c[i].name);
+	m = ssh_mac_rows(&n);
+	for (size_t i = 0; i < n; i++)
+		if (m[i].fips || !s->start->conf->fips)
+			offer_name(macs, m[i].name);
+}
+
+static void
+make_offers(const struct stream *s, struct offers *o)
+{
+	struct offer *all[] = {&o->kex, &o->host, &o->cipher, &o->mac};
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		all[i]->t = text_of(all[i]->text, sizeof(all[i]->text));
+	offer_kex(s, &o->kex);
+	for (size_t i = 0; i < ARRAY_LEN(host_keys); i++)
+		if ((s->start->host_keys & host_keys[i].type) != 0 &&
+		    (host_keys[i].fips || !s->start->conf->fips))
+			offer_name(&o->host, host_keys[i].name);
+	offer_ciphers(s, &o->cipher, &o->mac);
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		VERIFY(!all[i]->t.bad);
+}
+
+/* ---- our KEXINIT ---- */
+
+static int
+send_kexinit(struct stream *s, const struct offers *o)
+{
+	uint8_t cookie[16];
+	struct ssh_kexinit m = {.cookie = span_of(cookie, sizeof(cookie))};
+	struct wr w = conn_writer(s);
+	int rc = crypto_random(cookie, sizeof(cookie));
+
+	if (rc < 0)
+		return rc;
+	m.list[SSH_KEX_LIST] = text_span(&o->kex.t);
+	m.list[SSH_HOSTKEY_LIST] = text_span(&o->host.t);
+	m.list[SSH_CIPHER_IN] = m.list[SSH_CIPHER_OUT] = text_span(&o->cipher.t);
+	m.list[SSH_MAC_IN] = m.list[SSH_MAC_OUT] = text_span(&o->mac.t);
+	m.list[SSH_ZIP_IN] = m.list[SSH_ZIP_OUT] = SPAN_LIT("none");
+	m.list[SSH_LANG_IN] = m.list[SSH_LANG_OUT] = span_of(NULL, 0);
+	ssh_put_kexinit(&w, &m);
+	VERIFY(!w.bad && w.len <= KEXINIT_MAX);
+	memcpy(s->i_s, w.buf, w.len);
+	s->i_s_len = w.len;
+	return conn_send(s, &w);
+}
+
+/* ---- choosing: RFC 4253 section 7.1 ---- */
+
+struct chosen {
+	const struct ssh_kex_row *kex;
+	enum ssh_host_key host_key;
+	const struct ssh_cipher_row *in, *out;
+	const struct ssh_mac_row *mac_in, *mac_out; /* NULL: the cipher has its own */
+	bool guessed_wrong;			    /* the next packet is to be ignored */
+};
+
+static const struct ssh_kex_row *
+kex_of(struct span name)
+{
+	size_t n;
+	const struct ssh_kex_row *rows = ssh_kex_rows(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (span_eq_str(name, rows[i].name) ||
+		    (rows[i].id == SSH_KEX_ID_CURVE25519 && span_eq_str(name, CURVE25519_OLD)))
+			return &rows[i];
+	return NULL; /* a marker, and no method */
+}
+
+/* The client's first cipher that we have and that may be used: some only with strict key exchange (Terrapin). */
+static const struct ssh_cipher_row *
+cipher_of(const struct stream *s, struct span theirs)
+{
+	size_t n;
+	const struct ssh_cipher_row *rows = ssh_cipher_rows(&n);
+	struct span name;
+
+	while (ssh_list_next(&theirs, &name))
+		for (size_t i = 0; i < n; i++)
+			if (span_eq_str(name, rows[i].name) && (s->strict || !rows[i].needs_strict) &&
+			    (rows[i].fips || !s->start->conf->fips))
+				return &rows[i];
+	return NULL;
+}
+
+static const struct ssh_mac_row *
+mac_of(const struct stream *s, struct span theirs)
+{
+	size_t n;
+	const struct ssh_mac_row *rows = ssh_mac_rows(&n);
+	struct span name;
+
+	while (ssh_list_next(&theirs, &name))
+		for (size_t i = 0; i < n; i++)
+			if (span_eq_str(name, rows[i].name) &&
+			    (rows[i].fips || !s->start->conf->fips))
+				return &rows[i];
+	return NULL;
+}
+
+static struct span
+first_of(struct span list)
+{
+	struct span name = span_of(NULL, 0);
+
+	(void)ssh_list_next(&list, &name); /* an empty list has an empty first name */
+	return name;
+}
+
+static const char *
+choose_kex(const struct offers *o, const struct ssh_kexinit *m, struct chosen *ret)
+{
+	struct span name, theirs = m->list[SSH_KEX_LIST], ours = text_span(&o->kex.t);
+
+	ret->kex = NULL;
+	while (ret->kex == NULL && ssh_list_next(&theirs, &name)) {
+		struct span one = name, same;
+
+		if (ssh_choose(one, ours, &same))
+			ret->kex = kex_of(same);
+	}
+	if (ret->kex == NULL)
+		return "no common key exchange method";
+	if (!ssh_choose(m->list[SSH_HOSTKEY_LIST], text_span(&o->host.t), &name))
+		return "no common host key algorithm";
+	for (size_t i = 0; i < ARRAY_LEN(host_keys); i++)
+		if (span_eq_str(name, host_keys[i].name))
+			ret->host_key = host_keys[i].type;
+	ret->guessed_wrong =
+	    m->first_follows && (!span_eq(first_of(m->list[SSH_KEX_LIST]), first_of(ours)) ||
+				    !span_eq(first_of(m->list[SSH_HOSTKEY_LIST]),
+					first_of(text_span(&o->host.t))));
+	return NULL;
+}
+
+/* NULL, or why nothing fits. */
+static const char *
+choose(const struct stream *s, const struct offers *o, const struct ssh_kexinit *m,
+    struct chosen *ret)
+{
+	const char *why = choose_kex(o, m, ret);
+
+	if (why != NULL)
+		return why;
+	ret->in = cipher_of(s, m->list[SSH_CIPHER_IN]);
+	ret->out = cipher_of(s, m->list[SSH_CIPHER_OUT]);
+	if (ret->in == NULL || ret->out == NULL)
+		return "no common cipher (chacha20-poly1305 and the ctr ciphers need strict key exchange)";
+	if (!ret->in->has_tag && (ret->mac_in = mac_of(s, m->list[SSH_MAC_IN])) == NULL)
+		return "no common MAC (encrypt-then-MAC with SHA-2 is needed)";
+	if (!ret->out->has_tag && (ret->mac_out = mac_of(s, m->list[SSH_MAC_OUT])) == NULL)
+		return "no common MAC (encrypt-then-MAC with SHA-2 is needed)";
+	if (!ssh_list_has(m->list[SSH_ZIP_IN], "none") || !ssh_list_has(m->list[SSH_ZIP_OUT], "none"))
+		return "compression is not offered";
+	return NULL;
+}
+
+static int
+take_kexinit(struct stream *s, struct span payload, const struct offers *o, struct chosen *ret)
+{
+	struct ssh_kexinit m;
+	const char *why;
+	int rc = payload.len <= KEXINIT_MAX ? ssh_get_kexinit(payload, &m) : SP_ETOOBIG;
+
+	if (rc < 0)
+		return conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR, "malformed KEXINIT", rc);
+	if (!s->keyed) {
+		s->strict = ssh_list_has(m.list[SSH_KEX_LIST], "kex-strict-c-v00@openssh.com");
+		s->wants_ext_info = ssh_list_has(m.list[SSH_KEX_LIST], "ext-info-c");
+	}
+	memcpy(s->i_c, payload.ptr, payload.len);
+	s->i_c_len = payload.len;
+	*ret = (struct chosen){0};
+	why = choose(s, o, &m, ret);
+	if (why != NULL)
+		return conn_disconnect(s, SSH_DISCONNECT_KEY_EXCHANGE_FAILED, why, SP_ENOTIMPL);
+	/* strict: KEXINIT was the first packet of all (sequence number 0 was used for it) */
+	if (!s->keyed && s->strict && s->link.rx.seq != 1)
+		return conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR,
+		    "strict key exchange: KEXINIT was not the first packet", SP_EDENIEDMSG);
+	return SP_OK;
+}
+
+/* ---- the signer ---- */
+
+struct agreed {
+	const struct chosen *by;
+	uint8_t q_s[SSH_Q_MAX], k[SSH_K_MAX], hash[SSH_HASH_MAX];
+	uint8_t *buf; /* IPC_MAX, owned: of the signer's answer */
+	struct span host_key, signature; /* into buf */
+};
+
+static void
+agreed_done(struct agreed *a)
+{
+	mem_wipe(a->k, sizeof(a->k));
+	mem_free(a->buf);
+}
+
+static int
+signer_answer(struct stream *s, struct agreed *a)
+{
+	struct ipc_ssh_signature m;
+	struct chan_msg msg;
+	unsigned ready;
+	int rc = fd_wait_any(&s->start->signer->fd, 1, SIGNER_TIMEOUT_MS, &ready);
+
+	if (rc == SP_OK)
+		rc = chan_recv(s->start->signer, PH_ANY, true, a->buf, IPC_MAX, &msg);
+	if (rc < 0)
+		return rc;
+	rc = msg.id == IPC_SSH_SIGNATURE ? ipc_get_ssh_signature(msg.body, &m) : SP_EDENIEDMSG;
+	if (rc == SP_OK && m.err != 0)
+		rc = -(int)m.err;
+	if (rc == SP_OK && m.hash.len != a->by->kex->hash_len)
+		rc = SP_ERANGE;
+	if (rc == SP_OK) {
+		memcpy(a->hash, m.hash.ptr, m.hash.len);
+		a->host_key = m.key;
+		a->signature = m.signature;
+	}
+	chan_msg_done(&msg);
+	return rc;
+}
+
+static int
+sign(struct stream *s, struct span q_c, struct agreed *a)
+{
+	const struct ssh_kex_row *kex = a->by->kex;
+	struct ipc_ssh_kex m = {
+	    .method = (uint8_t)kex->id,
+	    .host_key = (uint8_t)a->by->host_key,
+	    .v_c = span_str(s->v_c),
+	    .v_s = SPAN_LIT(SSH_VERSION_STRING),
+	    .i_c = span_of(s->i_c, s->i_c_len),
+	    .i_s = span_of(s->i_s, s->i_s_len),
+	    .q_c = q_c,
+	    .q_s = span_of(a->q_s, kex->q_len),
+	    .k = span_of(a->k, kex->k_len),
+	};
+	int rc;
+
+	a->buf = mem_alloc(IPC_MAX);
+	if (a->buf == NULL)
+		return SP_ENOMEM;
+	rc = chan_send_ssh_kex(s->start->signer, &m, -1);
+	return rc == SP_OK ? signer_answer(s, a) : rc;
+}
+
+/* ---- keys into use ---- */
+
+static int
+derive(const struct stream *s, const struct agreed *a, const char letters[3],
+    const struct ssh_cipher_row *c, const struct ssh_mac_row *m, bool seal, struct ssh_cipher **ret)
+{
+	const struct ssh_kex_row *kex = a->by->kex;
+	struct span k = span_of(a->k, kex->k_len), h = span_of(a->hash, kex->hash_len);
+	struct span id = span_of(s->session, s->session_len);
+	uint8_t iv[SSH_CIPHER_IV_MAX], key[SSH_CIPHER_KEY_MAX], mac[SSH_MAC_KEY_MAX];
+	size_t mac_len = m != NULL ? m->key_len : 0;
+	int rc = ssh_derive_key(kex->id, k, h, letters[0], id, iv, c->iv_len);
+
+	if (rc == SP_OK)
+		rc = ssh_derive_key(kex->id, k, h, letters[1], id, key, c->key_len);
+	if (rc == SP_OK && m != NULL)
+		rc = ssh_derive_key(kex->id, k, h, letters[2], id, mac, mac_len);
+	if (rc == SP_OK)
+		rc = ssh_cipher_new(c->id, m != NULL ? m->id : SSH_MAC_NONE, seal,
+		    span_of(key, c->key_len), span_of(iv, c->iv_len), span_of(mac, mac_len), ret);
+	mem_wipe(key, sizeof(key));
+	mem_wipe(mac, sizeof(mac));
+	mem_wipe(iv, sizeof(iv));
+	return rc;
+}
+
+/* Our NEWKEYS leaves under the old keys; what follows it goes under the new. */
+static int
+switch_out(struct stream *s, const struct agreed *a)
+{
+	struct ssh_cipher *c = NULL;
+	struct wr w = conn_writer(s);
+	int rc;
+
+	ssh_put_number(&w, SSH_MSG_NEWKEYS);
+	rc = conn_send(s, &w);
+	if (rc == SP_OK)
+		rc = derive(s, a, "BDF", a->by->out, a->by->mac_out, true, &c);
+	if (rc < 0)
+		return rc;
+	link_rekey(&s->link.tx, c, s->strict);
+	s->cipher_out = a->by->out->id;
+	return SP_OK;
+}
+
+static int
+switch_in(struct stream *s, const struct agreed *a)
+{
+	struct ssh_cipher *c = NULL;
+	struct span payload;
+	int rc;
+
+	s->phase = SSH_PHASE_NEWKEYS;
+	rc = conn_next(s, &payload);
+	if (rc == SP_OK && ssh_get_newkeys(payload) < 0)
+		rc = conn_disconnect(
+		    s, SSH_DISCONNECT_PROTOCOL_ERROR, "malformed NEWKEYS", SP_ESYNTAX);
+	if (rc == SP_OK)
+		rc = derive(s, a, "ACE", a->by->in, a->by->mac_in, false, &c);
+	if (rc < 0)
+		return rc;
+	link_rekey(&s->link.rx, c, s->strict);
+	s->cipher_in = a->by->in->id;
+	return SP_OK;
+}
+
+static void
+name_algorithms(struct stream *s, const struct chosen *c)
+{
+	struct text t = text_of(s->algorithms, sizeof(s->algorithms));
+
+	for (size_t i = 0; i < ARRAY_LEN(host_keys); i++)
+		if (host_keys[i].type == c->host_key)
+			text_fmt(&t, "%s %s", c->kex->name, host_keys[i].name);
+	text_fmt(&t, " %s", c->in->name);
+	if (c->mac_in != NULL)
+		text_fmt(&t, " %s", c->mac_in->name);
+	if (c->out != c->in)
+		text_fmt(&t, " out %s", c->out->name);
+	if (c->mac_out != c->mac_in && c->mac_out != NULL)
+		text_fmt(&t, " %s", c->mac_out->name);
+}
+
+static int
+send_reply(struct stream *s, const struct agreed *a)
+{
+	struct wr w = conn_writer(s);
+
+	ssh_put_ecdh_reply(
+	    &w, a->host_key, span_of(a->q_s, a->by->kex->q_len), a->signature);
+	return conn_send(s, &w);
+}
+
+/* ---- the exchange, from the client's public value on ---- */
+
+/* The packet that a client sent on a guess that was wrong: of any method, and not to be looked at. */
+static int
+drop_guess(struct stream *s)
+{
+	struct span p;
+	uint32_t seq;
+	int rc = link_recv(&s->link, &p, &seq);
+
+	if (rc == SP_OK && (p.ptr[0] < 30 || p.ptr[0] > 49))
+		rc = conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR,
+		    "the packet that was announced did not follow", SP_EDENIEDMSG);
+	return rc;
+}
+
+static int
+await_public(struct stream *s, const struct chosen *c, struct span *ret_q_c)
+{
+	struct span payload;
+	int rc = c->guessed_wrong ? drop_guess(s) : SP_OK;
+
+	s->phase = SSH_PHASE_KEX;
+	if (rc == SP_OK)
+		rc = conn_next(s, &payload);
+	if (rc < 0)
+		return rc;
+	if (ssh_get_ecdh_init(payload, ret_q_c) < 0 || ret_q_c->len != c->kex->q_len)
+		return conn_disconnect(s, SSH_DISCONNECT_KEY_EXCHANGE_FAILED,
+		    "malformed public value", SP_ESYNTAX);
+	return SP_OK;
+}
+
+static int
+exchange(struct stream *s, const struct chosen *c)
+{
+	DEFER(agreed_done) struct agreed a = {.by = c};
+	struct span q_c;
+	int rc = await_public(s, c, &q_c);
+
+	if (rc < 0)
+		return rc;
+	if (ssh_kex_agree(c->kex->id, q_c, a.q_s, a.k) < 0)
+		return conn_disconnect(s, SSH_DISCONNECT_KEY_EXCHANGE_FAILED,
+		    "the public value is not valid", SP_ECRYPTO);
+	rc = sign(s, q_c, &a);
+	if (rc < 0) {
+		log_warning("from the signer: %s", sp_strerror(rc));
+		return conn_disconnect(s, SSH_DISCONNECT_SERVICE_NOT_AVAILABLE,
+		    "a part of the server is not available now", SP_EUNAVAIL);
+	}
+	if (s->session_len == 0) {
+		memcpy(s->session, a.hash, c->kex->hash_len);
+		s->session_len = c->kex->hash_len;
+	}
+	rc = send_reply(s, &a);
+	if (rc == SP_OK)
+		rc = switch_out(s, &a);
+	if (rc == SP_OK)
+		rc = link_flush(&s->link);
+	if (rc == SP_OK)
+		rc = switch_in(s, &a);
+	if (rc < 0)
+		return rc;
+	name_algorithms(s, c);
+	s->keyed_ms = clock_mono_ms();
+	return SP_OK;
+}
+
+/* RFC 8308 section 2.4: right behind the first NEWKEYS. */
+static int
+send_ext_info(struct stream *s)
+{
+	const struct span pairs[] = {
+	    SPAN_LIT("server-sig-algs"), span_str(ssh_key_algorithms(s->start->conf->fips))};
+	struct wr w = conn_writer(s);
+
+	if (!s->wants_ext_info)
+		return SP_OK;
+	ssh_put_ext_info(&w, pairs, 1);
+	return conn_send(s, &w);
+}
+
+int
+kex_first(struct stream *s)
+{
+	struct offers o;
+	struct chosen c;
+	struct span payload;
+	int rc;
+
+	make_offers(s, &o);
+	rc = send_kexinit(s, &o);
+	if (rc == SP_OK)
+		rc = conn_next(s, &payload);
+	if (rc == SP_OK)
+		rc = take_kexinit(s, payload, &o, &c);
+	if (rc == SP_OK)
+		rc = exchange(s, &c);
+	if (rc < 0)
+		return rc;
+	s->keyed = true;
+	s->phase = SSH_PHASE_SERVICE;
+	return send_ext_info(s);
+}
+
+/* ---- and again ---- */
+
+/* With both KEXINITs known, or the client's and ours about to be sent. */
+static int
+finish(struct stream *s, struct span payload, const struct offers *o, enum ssh_phase phase)
+{
+	struct chosen c;
+	int rc = take_kexinit(s, payload, o, &c);
+
+	if (rc == SP_OK)
+		rc = exchange(s, &c);
+	s->exchanging = false;
+	s->phase = phase;
+	return rc;
+}
+
+int
+kex_answer(struct stream *s, struct span payload)
+{
+	enum ssh_phase phase = s->phase;
+	struct offers o;
+	int rc;
+
+	/* the signer would refuse: before a login there is one signature for a connection */
+	if (phase != SSH_PHASE_OPEN)
+		return conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR,
+		    "no second key exchange before the login", SP_EDENIEDMSG);
+	make_offers(s, &o);
+	s->exchanging = true;
+	rc = send_kexinit(s, &o);
+	return rc == SP_OK ? finish(s, payload, &o, phase) : rc;
+}
+
+bool
+kex_due(const struct stream *s)
+{
+	const struct conf *c = s->start->conf;
+	uint64_t most = (uint64_t)c->rekey_bytes;
+
+	if ((s->cipher_in == SSH_CIPHER_CHACHA20_POLY1305 ||
+		s->cipher_out == SSH_CIPHER_CHACHA20_POLY1305) &&
+	    most > CHACHA_REKEY_BYTES)
+		most = CHACHA_REKEY_BYTES;
+	return s->link.rx.bytes >= most || s->link.tx.bytes >= most ||
+	       s->link.rx.packets >= REKEY_PACKETS || s->link.tx.packets >= REKEY_PACKETS ||
+	       clock_mono_ms() - s->keyed_ms >= c->rekey_time * 1000;
+}
+
+/* Until its own KEXINIT the client may send anything: data is kept, what needs an answer is deferred. */
+int
+kex_begin(struct stream *s)
+{
+	struct offers o;
+	int rc;
+
+	make_offers(s, &o);
+	s->exchanging = true;
+	rc = send_kexinit(s, &o);
+	if (rc == SP_OK)
+		rc = link_flush(&s->link);
+	while (rc == SP_OK) {
+		struct span p;
+		uint32_t seq;
+
+		rc = stream_keep(s);
+		if (rc == SP_OK)
+			rc = link_recv(&s->link, &p, &seq);
+		if (rc < 0)
+			break;
+		if (p.ptr[0] == SSH_MSG_KEXINIT) {
+			rc = finish(s, p, &o, SSH_PHASE_OPEN);
+			return rc == SP_OK ? channel_deferred(s) : rc;
+		}
+		rc = conn_judge(s, p.ptr[0], SSH_PHASE_OPEN, seq);
+		if (rc == SSH_DROP)
+			rc = SP_OK;
+		else if (rc == SSH_TAKE)
+			rc = channel_take(s, p);
+	}
+	s->broken = s->broken != 0 ? s->broken : rc;
+	return rc;
+}
