@@ -18,9 +18,12 @@ struct stage {
 	uint64_t entry;	      /* entries so far */
 	uint16_t events[512]; /* of entry i */
 	char uploads[512][33];
-	bool is_mute;	/* takes orders, answers nothing */
-	bool refuses;	/* releases */
-	bool auth_says; /* the password is right */
+	bool is_mute;			       /* takes orders, answers nothing */
+	bool is_holding;		       /* RECORDs are answered by answer_held */
+	uint64_t held[16], n_held;	       /* their refs */
+	char path[4097], from[4097], to[4097]; /* of the last RECORD that was a rename */
+	bool refuses;			       /* releases */
+	bool auth_says;			       /* the password is right */
 	unsigned n_releases, n_violations, n_kills;
 	struct worker_end *helpers; /* authenticators, freed at the end */
 	uint8_t buf[IPC_MAX];
@@ -71,10 +74,15 @@ int stage_end(void **state);
 
 void run_ms(struct stage *s, int64_t ms);
 uint64_t append(struct stage *s, uint16_t event);
+void answer_held(struct stage *s);
 void link_ledger(struct stage *s, bool at_start);
 void read_supervisor(struct stage *s);
 void broker_up(struct stage *s);
 void broker_down(struct stage *s);
+/* broker_killed - kill -9: rows as they were committed, files as they lie; free the ends of workers
+ * by end_free first. */
+void broker_killed(struct stage *s);
+void end_free(struct worker_end *w);
 void add_authenticator(struct stage *s);
 struct worker_end *add_worker(
     struct stage *s, enum room room, uint8_t listener, const char *address, loop_fn fn);
@@ -84,6 +92,8 @@ int failure(struct worker_end *w);
 struct worker_end *connect_worker(struct stage *s, uint8_t listener);
 void take_tokens(struct worker_end *w, struct tokens *t);
 struct worker_end *login(struct stage *s, const char *user, struct tokens *t);
+/* login_sftp - a worker of the SFTP door whose login was proved. */
+struct worker_end *login_sftp(struct stage *s, const char *user);
 int64_t entry_version(struct worker_end *w);
 uint16_t put_small(struct worker_end *w, const char *path, uint64_t size);
 uint64_t begin_big(struct worker_end *w, const char *path, uint64_t size);

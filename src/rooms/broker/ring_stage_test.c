@@ -71,6 +71,17 @@ make_wrap(uint8_t wrap[96], uint64_t length, enum wrap_state state, uint32_t epo
 }
 
 static void
+note_rename(struct stage *s, const struct ipc_record *m, struct span key, struct span value)
+{
+	char *to = span_eq_str(key, "from") ? s->from : span_eq_str(key, "to") ? s->to : NULL;
+
+	(void)snprintf(
+	    s->path, sizeof(s->path), "%.*s", (int)m->path.len, (const char *)m->path.ptr);
+	if (to != NULL)
+		(void)snprintf(to, sizeof(s->to), "%.*s", (int)value.len, (const char *)value.ptr);
+}
+
+static void
 on_record(struct stage *s, struct span body)
 {
 	struct ipc_record m;
@@ -82,11 +93,30 @@ on_record(struct stage *s, struct span body)
 	out.ref = m.ref;
 	out.entry = append(s, m.event);
 	rd = rd_of(m.detail);
-	while (ipc_pair_take(&rd, &key, &value))
+	while (ipc_pair_take(&rd, &key, &value)) {
 		if (span_eq_str(key, "upload"))
 			memcpy(s->uploads[s->entry], value.ptr, value.len);
-	if (!s->is_mute)
+		if (m.event == EVENT_FILE_RENAMED || m.event == EVENT_FOLDER_RENAMED)
+			note_rename(s, &m, key, value);
+	}
+	if (s->is_holding) {
+		assert_true(s->n_held < ARRAY_LEN(s->held));
+		s->held[s->n_held++] = m.ref;
+	} else if (!s->is_mute)
 		ANSWER(s, RECORDED, recorded, &out);
+}
+
+void
+answer_held(struct stage *s)
+{
+	s->is_holding = false;
+	for (uint64_t i = 0; i < s->n_held; i++) {
+		struct ipc_recorded out = {
+		    .ref = s->held[i], .entry = s->entry - s->n_held + i + 1};
+
+		ANSWER(s, RECORDED, recorded, &out);
+	}
+	s->n_held = 0;
 }
 
 static void
@@ -96,6 +126,7 @@ on_order(struct stage *s, uint16_t id, struct span body)
 	struct ipc_seal seal;
 	struct ipc_release release;
 	struct ipc_org_key org_key;
+	struct ipc_rewrap rewrap;
 	uint8_t wrap[96];
 
 	if (id == IPC_KEY_NEW && ipc_get_key_new(body, &key_new) == SP_OK) {
@@ -120,6 +151,14 @@ on_order(struct stage *s, uint16_t id, struct span body)
 			ANSWER(s, REFUSED, refused, &no);
 		else
 			ANSWER(s, RELEASED, released, &out);
+	} else if (id == IPC_REWRAP && ipc_get_rewrap(body, &rewrap) == SP_OK) {
+		struct ipc_wrapped out = {.ref = rewrap.ref, .wrap = span_of(wrap, 96)};
+		struct wrap_info info;
+
+		assert_int_equal(wrap_peek(rewrap.wrap, &info), SP_OK);
+		out.entry = append(s, EVENT_KEY_REWRAPPED);
+		make_wrap(wrap, info.length, info.state, info.epoch + 1);
+		ANSWER(s, WRAPPED, wrapped, &out);
 	} else if (id == IPC_ORG_KEY && ipc_get_org_key(body, &org_key) == SP_OK) {
 		struct ipc_org_key_done out = {.ref = org_key.ref, .epoch = 1};
 
@@ -243,6 +282,26 @@ broker_down(struct stage *s)
 	chan_close(&s->supervisor);
 	broker_end(s->b);
 	chan_close(&s->ledger);
+	s->b = NULL;
+}
+
+/* its memory stays as it was: a crash frees nothing; not optimised away, so that it is no leak */
+static struct broker *volatile crashed[8];
+static unsigned n_crashed;
+
+void
+broker_killed(struct stage *s)
+{
+	struct broker *b = s->b;
+
+	helpers_free(s);
+	db_rollback(b->db);
+	db_close(b->db);
+	loop_unwatch(b->loop, s->ledger_watch);
+	chan_close(&s->ledger);
+	chan_close(&s->supervisor);
+	chan_close(&b->start.supervisor);
+	crashed[n_crashed++ % ARRAY_LEN(crashed)] = b;
 	s->b = NULL;
 }
 
@@ -404,14 +463,23 @@ add_authenticator(struct stage *s)
 }
 
 void
-worker_free(struct worker_end *w)
+end_free(struct worker_end *w)
 {
 	if (w->watch != NULL)
 		loop_unwatch(w->s->b->loop, w->watch);
 	close_fd(&w->fd);
 	chan_close(&w->chan);
-	worker_gone(w->s->b, w->serial);
 	mem_free(w);
+}
+
+void
+worker_free(struct worker_end *w)
+{
+	struct broker *b = w->s->b;
+	uint64_t serial = w->serial;
+
+	end_free(w);
+	worker_gone(b, serial);
 }
 
 /* wait for the reply; 0 when none came */
@@ -462,6 +530,20 @@ login(struct stage *s, const char *user, struct tokens *t)
 	    IPC_SESSION);
 	if (t != NULL)
 		take_tokens(w, t);
+	return w;
+}
+
+struct worker_end *
+login_sftp(struct stage *s, const char *user)
+{
+	struct worker_end *door = login(s, user, NULL),
+			  *w = add_worker(s, ROOM_WORKER_SFTP, 0, "10.1.2.3:4567", on_reply);
+	struct worker *from = worker_find(s->b, door->serial), *to = worker_find(s->b, w->serial);
+
+	to->is_authed = true;
+	to->actor = from->actor;
+	to->token_end_us = INT64_MAX;
+	worker_free(door);
 	return w;
 }
 
