@@ -17,6 +17,7 @@
 LONG_VERB(admin_status)
 LONG_VERB(admin_key_rotate)
 LONG_VERB(admin_folder_remove)
+LONG_VERB(admin_otp_add)
 LONG_VERB(admin_fsck_database)
 LONG_VERB(admin_fsck_known)
 LONG_VERB(admin_fsck_content)
