@@ -1,11 +1,11 @@
 /* sign.c - see sign.h. */
 #include "crypto/sign.h"
+#include "crypto/pkey.h"
 
 #include <openssl/crypto.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
 
 #define SECURE_HEAP 65536u
@@ -45,18 +45,6 @@ sign_prepare(void)
 	return CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_LEAST) == 1 ? SP_OK : SP_ESYS;
 }
 
-/* no_password - an encrypted key is refused instead of asking a terminal that a room does not have.
- */
-static int
-no_password(char *buf, int size, int rwflag, void *arg)
-{
-	(void)buf;
-	(void)size;
-	(void)rwflag;
-	(void)arg;
-	return -1;
-}
-
 static int
 ec_kind(EVP_PKEY *pkey, enum kind *ret)
 {
@@ -92,14 +80,11 @@ key_kind(EVP_PKEY *pkey, enum kind *ret)
 int
 sign_key_load(struct span pem, struct sign_key **ret)
 {
-	BIO *bio = pem.len <= INT32_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
-	EVP_PKEY *pkey = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+	EVP_PKEY *pkey = pkey_from_pem(pem);
 	struct sign_key *k;
 	enum kind kind;
 	int err;
 
-	BIO_free(bio);
-	ERR_clear_error();
 	if (pkey == NULL)
 		return SP_ESYNTAX;
 	err = key_kind(pkey, &kind);

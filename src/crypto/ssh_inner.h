@@ -9,6 +9,49 @@
 
 struct ssh_kex_row;
 
+enum ssh_kind {
+#define KEY(kind, blob, certificate, fields, group, curve) SSH_KIND_##kind,
+#define SIG(kind, fips, name, certificate, digest)
+#include "crypto/ssh_alg.def"
+#undef KEY
+#undef SIG
+};
+struct ssh_kind_row {
+	enum ssh_kind kind;
+	const char *blob, *certificate;
+	unsigned fields;
+	const char *group, *curve;
+};
+struct ssh_sig_row {
+	enum ssh_kind kind;
+	bool fips;
+	const char *name, *certificate, *digest;
+};
+/* A public key, taken apart; spans into its blob. */
+struct ssh_public {
+	const struct ssh_kind_row *row;
+	struct span point;	 /* ECDSA: uncompressed; Ed25519: 32 bytes */
+	struct span e, n;	 /* RSA, without leading zeros */
+	struct span application; /* sk- keys */
+};
+
+/* ssh_kind_by_blob, ssh_kind_by_certificate - the row with that name; NULL: none. */
+const struct ssh_kind_row *ssh_kind_by_blob(struct span name);
+const struct ssh_kind_row *ssh_kind_by_certificate(struct span name);
+const struct ssh_kind_row *ssh_kind_of(enum ssh_kind kind);
+/* ssh_sig_by_name - the row of a signature algorithm, by its plain name or by its certificate name; NULL: none. */
+const struct ssh_sig_row *ssh_sig_by_name(struct span name);
+
+/* ssh_public_parse - take a public key blob apart and check all but what needs arithmetic of curves.
+ *   errors  SP_ESYNTAX, SP_ERANGE: as ssh_key_check */
+int ssh_public_parse(struct span blob, struct ssh_public *ret) MUST_USE;
+/* ssh_public_pkey - OpenSSL's form of it; a point has to be on its curve.
+ *   returns NULL: it is not, or no memory; owned by the caller */
+EVP_PKEY *ssh_public_pkey(const struct ssh_public *p) MUST_USE;
+
+/* ssh_rsa_public - from modulus and exponent, unsigned big-endian; NULL on failure. */
+EVP_PKEY *ssh_rsa_public(struct span n, struct span e) MUST_USE;
+
 #define SSH_EC_POINT_MAX 133u /* bytes: uncompressed, of P-521 */
 
 /* ssh_rd_string, ssh_wr_string - `string` of RFC 4251 section 5. */

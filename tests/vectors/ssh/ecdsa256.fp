@@ -1,0 +1,1 @@
+SHA256:/1+Uwc5yYmdvDSCnfnxn4EgiNfzP4O6PAvLc8xPzVyY

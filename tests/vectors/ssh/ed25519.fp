@@ -1,0 +1,1 @@
+SHA256:kufPxrXE4HnbyiIjx5MdLkn2yqV5xRbEHjewnmBhXW4
