@@ -18,9 +18,11 @@ struct stage {
 	uint64_t entry;	      /* entries so far */
 	uint16_t events[512]; /* of entry i */
 	char uploads[512][33];
-	bool is_mute;	/* takes orders, answers nothing */
-	bool refuses;	/* releases */
-	bool auth_says; /* the password is right */
+	bool is_mute;	    /* takes orders, answers nothing */
+	bool refuses;	    /* releases */
+	bool auth_says;	    /* the password is right */
+	char said[8192];    /* the last RECORD: user, then "key=value" a line */
+	struct chan signer; /* the signer's end */
 	unsigned n_releases, n_violations, n_kills;
 	struct worker_end *helpers; /* authenticators, freed at the end */
 	uint8_t buf[IPC_MAX];
@@ -72,6 +74,7 @@ int stage_end(void **state);
 void run_ms(struct stage *s, int64_t ms);
 uint64_t append(struct stage *s, uint16_t event);
 void link_ledger(struct stage *s, bool at_start);
+void link_signer(struct stage *s);
 void read_supervisor(struct stage *s);
 void broker_up(struct stage *s);
 void broker_down(struct stage *s);
