@@ -67,10 +67,18 @@ copy_keys(struct backup *k)
 		const char *name;
 		unsigned mode;
 		bool need;
-	} files[] = {{"keys/root.recovery", 0400, true}, {"keys/ledger.key", 0400, true},
-	    {"keys/ledger.pub", 0444, true}, {"keys/https.crt", 0444, false},
-	    {"keys/https.key", 0400, false}, {"vault/state", 0600, true},
-	    {"sallyport.conf", 0644, true}};
+	} files[] = {
+	    {"keys/root.recovery", 0400, true},
+	    {"keys/ledger.key", 0400, true},
+	    {"keys/ledger.pub", 0444, true},
+	    {"keys/https.crt", 0444, false},
+	    {"keys/https.key", 0400, false},
+	    {"vault/state", 0600, true},
+	    {"sallyport.conf", 0644, true},
+#define HOST_KEY(WHAT, TYPE, path, sshfp) {path, 0400, false},
+#include "ipc/hostkeys.def"
+#undef HOST_KEY
+	};
 	int rc = dir_make_at(k->copy.to, "keys", 0700);
 
 	if (rc == SP_OK)

@@ -22,7 +22,7 @@ chosen(const struct cli *c, const char *keyword)
 	static const struct {
 		const char *keyword, *option;
 	} map[] = {{"Name", "--name"}, {"HttpsListen", "--https"}, {"AdminListen", "--admin"},
-	    {"SegmentLength", "--segment-length"}};
+	    {"SftpListen", "--sftp"}, {"SegmentLength", "--segment-length"}};
 	const char *root = cli_opt(c, "--root-key");
 
 	for (size_t i = 0; i < ARRAY_LEN(map); i++)
@@ -205,6 +205,7 @@ report(const struct init *in)
 		json_kstr(&j, "organisation", span_str(in->org));
 		json_kstr(&j, "https", span_str(in->conf.https_listen));
 		json_kstr(&j, "admin", span_str(in->conf.admin_listen));
+		json_kstr(&j, "sftp", span_str(in->conf.sftp_listen));
 		json_kstr(&j, "verifier_key", span_str(in->verifier));
 		if (in->generated)
 			json_kstr(

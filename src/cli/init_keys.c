@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "base/wire.h"
+#include "cli/hostkey.h"
 #include "cli/init.h"
 #include "crypto/certificate.h"
 #include "crypto/merkle.h"
@@ -223,12 +224,15 @@ int
 init_keys(struct init *in)
 {
 	const char *cert = cli_opt(in->c, "--certificate"), *key = cli_opt(in->c, "--key");
+	unsigned made;
 	int rc = root_key(in);
 
 	if (rc == SP_OK)
 		rc = ledger_key(in);
 	if (rc == SP_OK)
 		rc = cert != NULL ? certificate_given(in, cert, key) : certificate_new(in);
+	if (rc == SP_OK)
+		rc = hostkeys_make(in->dirfd, in->temp, &made);
 	return rc;
 }
 

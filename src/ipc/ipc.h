@@ -63,10 +63,17 @@ enum ipc_by { BY_PATH = 0, BY_FOLDER = 1, BY_FILE = 2, BY_NAME = 3 /* name `path
 /* Exchange methods and host keys of SSH_KEX. */
 enum ssh_kex_method { SSH_KEX_CURVE25519 = 1, SSH_KEX_NISTP256 = 2, SSH_KEX_NISTP384 = 3 };
 enum ssh_host_key { SSH_HOST_ED25519 = 1, SSH_HOST_ECDSA_P256 = 2, SSH_HOST_RSA_SHA256 = 4, SSH_HOST_RSA_SHA512 = 8 };
+/* The server's version line, RFC 4253 section 4.2: it tells nobody what to attack. */
+#define SSH_VERSION_STRING "SSH-2.0-Server"
+/* How many exchange hashes after the first a worker may ask for: so many at once, then one in this time.  More is a violation. */
+#define SSH_REKEY_BURST 8
+#define SSH_REKEY_EVERY_MS 1000
 /* SSH_AUTH.state */
 enum ssh_auth_state { SSH_AUTH_KEY_OK, SSH_AUTH_PARTIAL, SSH_AUTH_DONE, SSH_AUTH_CODE, SSH_AUTH_REFUSED };
 /* LOGIN_SECRET.kind */
 enum ssh_secret { SSH_SECRET_PASSWORD, SSH_SECRET_PROMPTED, SSH_SECRET_CODE };
+/* REMOVE.kind */
+enum ipc_remove_kind { REMOVE_FOLDER, REMOVE_FILE, REMOVE_ANY, REMOVE_EMPTY /* a folder that holds nothing */ };
 enum ipc_sort { SORT_NAME, SORT_SIZE, SORT_TIME, SORT_TYPE, SORT_PATH };
 /* The nine rights of a folder, in MOVEit's order. */
 enum right {

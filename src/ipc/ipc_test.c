@@ -228,6 +228,38 @@ the_topology_is_the_design(void **state)
 	assert_true(ipc_linked(ROOM_VAULT, ROOM_WORKER_HTTPS));
 	assert_true(ipc_linked(ROOM_BROKER, ROOM_LEDGER));
 	assert_string_equal(room_table[ROOM_GATE_HTTPS].name + 5, "https");
+	assert_true(ipc_linked(ROOM_SIGNER, ROOM_BROKER));	 /* session identifiers */
+	assert_true(ipc_linked(ROOM_VAULT, ROOM_AUTHENTICATOR)); /* seeds of one-time codes */
+}
+
+static void
+doors_are_apart(void **state)
+{
+	static const enum room https[] = {ROOM_GATE_HTTPS, ROOM_WORKER_HTTPS},
+			       sftp[] = {ROOM_GATE_SFTP, ROOM_WORKER_SFTP};
+
+	(void)state;
+	for (size_t a = 0; a < ARRAY_LEN(https); a++)
+		for (size_t b = 0; b < ARRAY_LEN(sftp); b++)
+			assert_false(ipc_linked(https[a], sftp[b]));
+	assert_true(ipc_linked(ROOM_GATE_SFTP, ROOM_WORKER_SFTP));
+	assert_err(
+	    ipc_check(IPC_CONNECTION, ROOM_GATE_SFTP, ROOM_WORKER_HTTPS, PH_ANY, 1), SP_EDENIEDMSG);
+	assert_err(
+	    ipc_check(IPC_CONNECTION, ROOM_GATE_HTTPS, ROOM_WORKER_SFTP, PH_ANY, 1), SP_EDENIEDMSG);
+	assert_err(
+	    ipc_check(IPC_TLS_SIGN, ROOM_WORKER_SFTP, ROOM_SIGNER, PH_ANY, 0), SP_EDENIEDMSG);
+	assert_err(
+	    ipc_check(IPC_SSH_KEX, ROOM_WORKER_HTTPS, ROOM_SIGNER, PH_ANY, 0), SP_EDENIEDMSG);
+	assert_int_equal(ipc_gate(ROOM_WORKER_HTTPS), ROOM_GATE_HTTPS);
+	assert_int_equal(ipc_gate(ROOM_WORKER_SFTP), ROOM_GATE_SFTP);
+	assert_int_equal(ipc_door(ROOM_BROKER), 0);
+	for (unsigned r = 0; r < ROOM_COUNT; r++) {
+		assert_true(
+		    ipc_is_gate((enum room)r) == (r == ROOM_GATE_HTTPS || r == ROOM_GATE_SFTP));
+		assert_true(ipc_is_worker((enum room)r) ==
+			    (r == ROOM_WORKER_HTTPS || r == ROOM_WORKER_SFTP));
+	}
 }
 
 /* The vault reads only the ledger's and the supervisor's sockets (DESIGN.md, rooms). */
@@ -285,7 +317,7 @@ main(void)
 	    cmocka_unit_test(maxima_hold_on_both_sides),
 	    cmocka_unit_test(rows_are_taken_one_by_one),
 	    cmocka_unit_test(permissions_are_the_table),
-	    cmocka_unit_test(the_topology_is_the_design),
+	    cmocka_unit_test(the_topology_is_the_design), cmocka_unit_test(doors_are_apart),
 	    cmocka_unit_test(the_vault_listens_to_two_rooms), cmocka_unit_test(pairs_round_trip)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 
 #include "base/text.h"
@@ -272,6 +273,27 @@ memfd_of(const char *name, struct span content)
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == -1)
 		return sys_fail("F_ADD_SEALS");
 	return TAKE_FD(fd);
+}
+
+int
+file_mode(int fd, unsigned mode)
+{
+	return fchmod(fd, (mode_t)mode) == 0 ? SP_OK : sys_fail("fchmod");
+}
+
+int
+disk_space(int dirfd, uint64_t *ret_total, uint64_t *ret_free, uint64_t *ret_files)
+{
+	struct statfs fs;
+	uint64_t unit;
+
+	if (fstatfs(dirfd, &fs) == -1)
+		return sys_fail("fstatfs");
+	unit = (uint64_t)fs.f_bsize;
+	if (!mul_ok(fs.f_blocks, unit, ret_total) || !mul_ok(fs.f_bavail, unit, ret_free))
+		return SP_ERANGE;
+	*ret_files = fs.f_ffree;
+	return SP_OK;
 }
 
 int

@@ -27,6 +27,9 @@ int file_sync(int fd) MUST_USE;	    /* fdatasync */
 int file_sync_all(int fd) MUST_USE; /* fsync: a folder, or metadata too */
 int file_size(int fd, int64_t *ret) MUST_USE;
 int file_truncate(int fd, int64_t size) MUST_USE;
+int file_mode(int fd, unsigned mode) MUST_USE; /* fchmod */
+/* disk_space - of the file system that a folder is on: bytes in all, bytes and files that may still be stored there by us. */
+int disk_space(int dirfd, uint64_t *ret_total, uint64_t *ret_free, uint64_t *ret_files) MUST_USE;
 /* file_write_new - make a file below dirfd that is there entirely or not at all: temporary name, write,
  * sync, rename, sync of the folder.  SP_EEXISTS unless replace. */
 int file_write_new(int dirfd, const char *path, struct span content, unsigned mode, bool replace) MUST_USE;

@@ -40,13 +40,17 @@ enum {
 	AUTH = 16,
 	GATE = 32,
 	WORKER = 64,
-	SCRUBBER = 128
+	SCRUBBER = 128,
+	SFTP_GATE = 256,
+	SFTP_WORKER = 512
 };
 enum {
 	NOBODY = 0,
 	PATHS = LEDGER | BROKER,
-	THREADS = LEDGER | BROKER | WORKER,
-	SENDERS = BROKER | GATE
+	GATES = GATE | SFTP_GATE,
+	WORKERS = WORKER | SFTP_WORKER,
+	THREADS = LEDGER | BROKER | WORKERS,
+	SENDERS = BROKER | GATES
 };
 
 static const struct profile {
@@ -61,6 +65,8 @@ static const struct profile {
     {"gate-https", GATE},
     {"worker-https", WORKER},
     {"scrubber", SCRUBBER},
+    {"gate-sftp", SFTP_GATE},
+    {"worker-sftp", SFTP_WORKER},
 };
 
 /* How a child came out. */
@@ -215,7 +221,7 @@ static const struct refusal {
     {"connect", try_connect, NOBODY, false},
     {"bind", try_bind, NOBODY, false},
     {"listen", try_listen, NOBODY, false},
-    {"accept", try_accept, BROKER | GATE, false},
+    {"accept", try_accept, SENDERS, false},
     {"sendto an address", try_sendto_address, NOBODY, false},
     {"sendmsg", try_sendmsg, SENDERS, false},
     {"sendmmsg", try_sendmmsg, NOBODY, false},

@@ -12,7 +12,7 @@ import pytest
 
 from lib.instance import running
 
-ROOMS = ["ledger", "vault", "signer", "broker", "gate-https"]
+ROOMS = ["ledger", "vault", "signer", "broker", "gate-https", "gate-sftp"]
 POOLS = ["authenticator", "worker-https", "scrubber"]
 BACK_SECONDS = 20
 

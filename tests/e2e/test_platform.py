@@ -7,7 +7,7 @@ import pytest
 
 from lib.instance import Instance, descendants
 
-JAILED = ("ledger", "vault", "signer", "broker", "gate-https")
+JAILED = ("ledger", "vault", "signer", "broker", "gate-https", "gate-sftp")
 
 
 def rooms(server):
@@ -61,5 +61,5 @@ def test_a_jailed_room_has_only_its_descriptors(server):
         links = [os.readlink(f) for f in Path(f"/proc/{rooms(server)[name]['pid']}/fd").iterdir()]
         assert all(l.startswith(("socket:", "anon_inode:", "/dev/null", "pipe:", "/memfd:", str(server.dir), str(server.log_path)))
                    for l in links), (name, links)
-        if name in ("vault", "signer", "gate-https"):
+        if name in ("vault", "signer", "gate-https", "gate-sftp"):
             assert not [l for l in links if "/db/" in l or "/blobs/" in l or "ledger" in l], (name, links)

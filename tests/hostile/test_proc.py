@@ -7,11 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from lib.instance import Client, Identity
+from lib.instance import Client, Identity, Instance
 
-ROOMS = ["ledger", "vault", "signer", "broker", "gate-https", "authenticator", "worker-https", "scrubber"]
+ROOMS = ["ledger", "vault", "signer", "broker", "gate-https", "gate-sftp", "authenticator", "worker-https", "worker-sftp", "scrubber"]
 
 ROOT = os.geteuid() == 0
+
+
+@pytest.fixture(scope="module")
+def server(identity):
+    """Every door is open: every room there is runs."""
+    with Instance(identity, sftp=True) as instance:
+        instance.add_user("alice")
+        instance.add_user("bob")
+        yield instance
 
 
 def look(server):
@@ -90,10 +99,10 @@ def test_descriptors(server):
         fds = descriptors(path)
         assert fds[0] == fds[1] == "/dev/null", name
         kinds = {fd: target for fd, target in fds.items() if fd > 3}
-        if name in ("worker-https", "authenticator", "signer", "scrubber"):
+        if name in ("worker-https", "worker-sftp", "authenticator", "signer", "scrubber"):
             others = [t for t in kinds.values() if not t.startswith(("socket:", "anon_inode:[eventpoll]"))]
             assert not others, f"{name}: {others}"
-        if name in ("worker-https", "authenticator", "scrubber"):
+        if name in ("worker-https", "worker-sftp", "authenticator", "scrubber"):
             assert len(fds) <= 8, f"{name}: {fds}"
         for target in kinds.values():
             if target.startswith("/") and name not in ("broker", "ledger", "vault"):
@@ -107,7 +116,9 @@ def test_limits(server):
         assert row["Max core file size"] == ["0", "0"], name
         if name in ("worker-https", "authenticator", "scrubber"):
             assert int(row["Max open files"][1]) <= 64, f"{name}: {row['Max open files']}"
-        if name in ("authenticator", "gate-https", "signer", "scrubber"):
+        if name == "worker-sftp":  # SftpHandles, and what else it needs
+            assert int(row["Max open files"][1]) == 96
+        if name in ("authenticator", "gate-https", "gate-sftp", "signer", "scrubber"):
             assert row["Max file size"] == ["0", "0"], f"{name}: {row['Max file size']}"
             assert row["Max processes"] == ["0", "0"], f"{name}: {row['Max processes']}"
 

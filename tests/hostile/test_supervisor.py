@@ -14,8 +14,8 @@ import pytest
 from lib.instance import binary
 from lib.ring import FILES, ROOMS, TOP, decode, encode, events
 
-ONE = ["ledger", "vault", "signer", "broker", "gate-https"]
-POOL = ["authenticator", "worker-https", "scrubber"]
+ONE = ["ledger", "vault", "signer", "broker", "gate-https", "gate-sftp"]
+POOL = ["authenticator", "worker-https", "worker-sftp", "scrubber"]
 SECONDS = 15
 FILE_NAMES = {number: name for name, number in FILES.items()}
 ROOM_NAMES = {number: name for name, number in ROOMS.items()}
@@ -77,6 +77,7 @@ class Stage:
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
     def __enter__(self):
+        self.instance.sftp = True
         self.instance.init()
         programs = self.instance.temp / "programs"
         programs.mkdir()
@@ -181,57 +182,67 @@ def stage(fresh):
 def test_wiring(stage):
     """Each process gets exactly the sockets and files of its row, and GO only after those it needs."""
     stage.late = {"ledger"}
-    stage.until("five rooms", lambda: sum(len(stage.all(r)) for r in ONE) == 5)
+    stage.until("all rooms", lambda: sum(len(stage.all(r)) for r in ONE) == len(ONE))
     stage.quiet()
     assert [p.room for p in stage.players if p.of("GO")] == ["ledger"]
     stage.late = set()
     stage.say_ready(stage.all("ledger")[0])
     stage.up()
-    stage.until("a scrubber", lambda: any(p.ready for p in stage.all("scrubber")))
-    stage.until("an authenticator", lambda: any(p.ready for p in stage.all("authenticator")))
+    for room in ("scrubber", "authenticator", "worker-sftp"):
+        stage.until(f"a {room}", lambda: any(p.ready for p in stage.all(room)))
     files = {
         "ledger": {"CONF", "LEDGER_KEY", "LEDGER_DIR"},
         "vault": {"CONF", "ROOT_KEY", "ROOT_RECOVERY", "VAULT_STATE"},
-        "signer": {"CONF", "TLS_KEY"},
+        "signer": {"CONF", "TLS_KEY", "SSH_ED25519", "SSH_ECDSA", "SSH_RSA"},
         "broker": {"CONF", "DATABASE_DIR", "BLOB_DIR", "CONTROL_SOCKET"},
         "gate-https": {"CONF"},
+        "gate-sftp": {"CONF"},
         "authenticator": {"CONF"},
         "worker-https": {"CONF", "CERTIFICATE"},
+        "worker-sftp": {"CONF"},
         "scrubber": {"CONF"},
     }
     links = {
         "ledger": {"vault", "broker"},
         "vault": {"ledger"},
-        "signer": set(),
-        "broker": {"ledger"},
+        "signer": {"broker"},
+        "broker": {"ledger", "signer"},
         "gate-https": set(),
-        "authenticator": {"broker"},
+        "gate-sftp": set(),
+        "authenticator": {"broker", "vault"},
         "worker-https": {"broker", "vault", "signer", "gate-https"},
+        "worker-sftp": {"broker", "vault", "signer", "gate-sftp"},
         "scrubber": {"broker", "vault"},
     }
     for p in stage.players:
         if p.ready:
             assert {FILE_NAMES[m.what] for m in p.of("FILE")} == files[p.room], p.room
             assert {ROOM_NAMES[m.room] for m in p.of("LINK")} == links[p.room], p.room
+    listeners = {room: [m.listener for p in stage.all(room) for m in p.of("LISTENER")] for room in ("gate-https", "gate-sftp")}
+    assert listeners == {"gate-https": [0, 1], "gate-sftp": [0]}
     stage.stop()
 
 
-def test_registration(stage):
+@pytest.mark.parametrize("door", ["https", "sftp"])
+def test_registration(stage, door):
     """A worker is known to ledger, broker, signer and vault under a number of its own before the gate has it."""
+    gate = f"gate-{door}"
     stage.up()
-    serials = [m.serial for m in stage.one("gate-https").of("WORKER_NEW")]
+    stage.until("idle workers", lambda: stage.one(gate).of("WORKER_NEW"))
+    serials = [m.serial for m in stage.one(gate).of("WORKER_NEW")]
+    assert {m.room for m in stage.one(gate).of("WORKER_NEW")} == {ROOMS[f"worker-{door}"]}
     assert len(set(serials)) == len(serials)
     stage.quiet()
     for room, message in (("ledger", "WORKER_REGISTER"), ("broker", "WORKER_NEW"), ("signer", "WORKER_NEW"), ("vault", "WORKER_NEW")):
         known = [m.serial for m in stage.one(room).of(message)]
         assert set(serials) <= set(known) and len(set(known)) == len(known), room
     serial = serials[0]
-    stage.one("gate-https").send("WORKER_TAKEN", serial=serial, address="192.0.2.1:5")
+    stage.one(gate).send("WORKER_TAKEN", serial=serial, address="192.0.2.1:5")
     for room in ("ledger", "vault", "broker"):
         stage.until(f"the address at the {room}",
                     lambda: [m for m in stage.one(room).of("WORKER_PEER") if (m.serial, m.address) == (serial, b"192.0.2.1:5")])
     stage.one("broker").send("WORKER_KILL", serial=serial)
-    for room in ("ledger", "vault", "broker", "signer", "gate-https"):
+    for room in ("ledger", "vault", "broker", "signer", gate):
         stage.until(f"the end at the {room}", lambda: [m for m in stage.one(room).of("WORKER_GONE") if m.serial == serial])
     # asked for by the broker: no alarm
     assert not stage.notices("worker.killed")
@@ -260,7 +271,7 @@ def test_liar_is_ended(stage, lie):
         stage.until("the record", lambda: [m for m in stage.notices("room.died") if m.room == room.encode()])
 
 
-@pytest.mark.parametrize("room", ["vault", "signer", "ledger", "gate-https"])
+@pytest.mark.parametrize("room", ["vault", "signer", "ledger", "gate-https", "gate-sftp"])
 def test_only_the_broker_ends_workers(stage, room):
     stage.up()
     serial = stage.one("gate-https").of("WORKER_NEW")[0].serial
@@ -269,7 +280,7 @@ def test_only_the_broker_ends_workers(stage, room):
     stage.killed(liar)
 
 
-@pytest.mark.parametrize("room", ["vault", "signer", "ledger", "broker"])
+@pytest.mark.parametrize("room", ["vault", "signer", "ledger", "broker", "gate-sftp"])
 def test_only_the_gate_names_addresses(stage, room):
     stage.up()
     serial = stage.one("gate-https").of("WORKER_NEW")[0].serial
@@ -277,6 +288,19 @@ def test_only_the_gate_names_addresses(stage, room):
     liar.send("WORKER_TAKEN", serial=serial, address="192.0.2.66:1")
     stage.killed(liar)
     stage.quiet()
+    assert not [m for p in stage.players for m in p.of("WORKER_PEER")]
+
+
+@pytest.mark.parametrize("gate", ["gate-https", "gate-sftp"])
+def test_a_gate_names_its_own_workers(stage, gate):
+    """Not a worker of the other door, nor a process that has no door."""
+    stage.up()
+    stage.until("a scrubber", lambda: stage.all("scrubber"))
+    serials = {m.room: m.serial for m in stage.one("broker").of("WORKER_NEW")}
+    for room in {"worker-https", "worker-sftp", "scrubber", "authenticator"} - {gate.replace("gate", "worker")}:
+        liar = stage.one(gate)
+        liar.send("WORKER_TAKEN", serial=serials[ROOMS[room]], address="192.0.2.66:1")
+        stage.killed(liar)
     assert not [m for p in stage.players for m in p.of("WORKER_PEER")]
 
 
@@ -301,7 +325,7 @@ def test_violation_ends_the_worker(stage, room):
     stage.until("its end is told", lambda: [m for m in stage.one("gate-https").of("WORKER_GONE") if m.serial == new.serial])
 
 
-@pytest.mark.parametrize("by, message, liar", [("vault", "V_RELEASE", "ledger"), ("ledger", "RECORD", "broker"),
+@pytest.mark.parametrize("by, message, liar", [("signer", "SSH_LOGGED_IN", "broker"), ("broker", "SSH_VOUCH", "signer"), ("vault", "V_RELEASE", "ledger"), ("ledger", "RECORD", "broker"),
                                                ("ledger", "V_RESULT", "vault"), ("broker", "RECORDED", "ledger")])
 def test_a_room_that_lied_to_a_room(stage, by, message, liar):
     stage.up()
@@ -346,7 +370,7 @@ def test_room_that_dies_again_and_again(stage):
         stage.one("signer")
         times.append(time.monotonic() - died)
     assert times[4] > 8 * times[0] * 0.5 and times[4] > 1, times
-    for room in ("ledger", "vault", "broker", "gate-https"):
+    for room in ("ledger", "vault", "broker", "gate-https", "gate-sftp"):
         assert len([p for p in stage.players if p.room == room]) == 1, room
 
 
@@ -367,9 +391,10 @@ def test_room_that_does_not_stop(stage):
     """One that ignores STOP is ended, and the rest stops in order."""
     stage.up()
     stage.instance.process.send_signal(signal.SIGTERM)
-    stage.until("STOP at the gate", lambda: [p for p in stage.players if p.room == "gate-https" and p.of("STOP")])
-    for p in stage.all("gate-https"):
-        os.kill(p.pid, signal.SIGKILL)
+    for gate in ("gate-https", "gate-sftp"):
+        stage.until(f"STOP at {gate}", lambda: [p for p in stage.players if p.room == gate and p.of("STOP")])
+        for p in stage.all(gate):
+            os.kill(p.pid, signal.SIGKILL)
     stage.until("STOP at the broker", lambda: [p for p in stage.players if p.room == "broker" and p.of("STOP")])
     assert not [p for p in stage.players if p.room == "ledger" and p.of("STOP")]
     stage.until("the broker is ended", lambda: [p for p in stage.players if p.room == "broker" and p.closed], 20)

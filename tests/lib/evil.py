@@ -37,6 +37,15 @@ def _numbers():
 NR = _numbers()
 
 
+def _rooms(text):
+    """The rooms of a set in protocol.def, by their names in rooms.def; sets of the doors' rooms are spelled out."""
+    names = set(re.findall(r"R_(\w+)", text))
+    for several, one in (("WORKERS", "WORKER_"), ("GATES", "GATE_")):
+        if several in names:
+            names = names - {several} | {n for n in (room.upper().replace("-", "_") for room in ROOMS) if n.startswith(one)}
+    return names
+
+
 def _rules():
     """(name, senders, receivers, phase, [(type, field, maximum)]) of every row of protocol.def."""
     text = re.sub(r"/\*.*?\*/", "", (TOP / "src/ipc/protocol.def").read_text(), flags=re.S).replace("\\\n", " ")
@@ -47,7 +56,7 @@ def _rules():
         body = re.sub(r"(IPC_TARGET|IPC_ENTRY)\(F\)", lambda m: macros[m.group(1)], macros[f"IPC_FIELDS_{low}"])
         fields = [(kind, field, greatest.get(top) if top in greatest else int(top))
                   for kind, field, top in re.findall(r"F\((\w+), (\w+), (\w+)\)", body)]
-        out.append(Rule(name, set(re.findall(r"R_(\w+)", senders)), set(re.findall(r"R_(\w+)", receivers)), phase, fields))
+        out.append(Rule(name, _rooms(senders), _rooms(receivers), phase, fields))
     return out
 
 

@@ -149,15 +149,16 @@ class Client(requests.Session):
 
 
 class Instance:
-    def __init__(self, identity, folder=None, org="main", settings=None, env=None):
-        self.identity, self.org, self.settings = identity, org, settings or {}
+    def __init__(self, identity, folder=None, org="main", settings=None, env=None, sftp=False):
+        """sftp: with the SFTP door open, on sftp_port."""
+        self.identity, self.org, self.settings, self.sftp = identity, org, settings or {}, sftp
         self.temp = Path(folder) if folder else Path(tempfile.mkdtemp(prefix="sallyport-test-", dir=os.environ.get("SALLYPORT_TMP", "/var/tmp")))
         self.own_temp = folder is None
         if self.own_temp:
             self.temp.chmod(0o755)
             os.chown(self.temp, identity.uid, identity.uid) if os.geteuid() == 0 else None
         self.dir = self.temp / "instance"
-        self.port, self.admin_port = free_ports(2)
+        self.port, self.admin_port, self.sftp_port = free_ports(3)
         self.base = f"https://127.0.0.1:{self.port}"
         self.admin_base = f"https://127.0.0.1:{self.admin_port}"
         self.certificate = self.temp / "server.crt"
@@ -178,8 +179,9 @@ class Instance:
         return result
 
     def init(self, *args, check=True):
+        door = ["--sftp", f"127.0.0.1:{self.sftp_port}"] if self.sftp else []
         argv = self.identity.command([binary(), "--json", "init", self.dir, "--https", f"127.0.0.1:{self.port}",
-                                      "--admin", f"127.0.0.1:{self.admin_port}", "--org", self.org, *args])
+                                      "--admin", f"127.0.0.1:{self.admin_port}", "--org", self.org, *door, *args])
         done = Result(subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
                                      env=self.env, cwd="/"))
         if check:
@@ -227,13 +229,16 @@ class Instance:
         raise AssertionError(f"not ready after {START_SECONDS} s\n{self.log_tail()}")
 
     def healthy(self):
-        """Do both doors shake hands, and does the broker answer the command line?"""
+        """Do the doors shake hands, and does the broker answer the command line?"""
         context = ssl.create_default_context(cafile=str(self.certificate))
         try:
             for port in (self.port, self.admin_port):
                 with socket.create_connection(("127.0.0.1", port), timeout=5) as s:
                     with context.wrap_socket(s, server_hostname="127.0.0.1"):
                         pass
+            if self.sftp:
+                with socket.create_connection(("127.0.0.1", self.sftp_port), timeout=5) as s:
+                    s.recv(1)
         except OSError:
             return False
         return self.run("status", "--json", check=False).code == 0

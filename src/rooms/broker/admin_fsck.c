@@ -47,24 +47,6 @@ admin_fsck_database(struct broker *b, struct admin_op *op)
 
 /* ---- fsck versions: a page of them with their blobs ---- */
 
-/* version_path - where a version is seen: its file's path, or the one it had when it was deleted.
- */
-static int
-version_path(struct db *db, const struct version *v, char *buf, size_t cap)
-{
-	char folder[PATH_MAX_BYTES + 1];
-	struct file file;
-	struct text t = text_of(buf, cap);
-	int rc = file_get(db, v->file, &file);
-
-	if (rc == 1) {
-		rc = folder_path(db, file.folder, folder, sizeof(folder), NULL);
-		return rc == SP_OK ? path_join(folder, span_str(file.name), buf, cap) : rc;
-	}
-	text_str(&t, "(deleted)");
-	return rc;
-}
-
 static json_t *
 blob_json(struct db *db, struct sql *q, int64_t *ret_length)
 {
@@ -166,15 +148,6 @@ admin_fsck_versions(struct admin_call *a)
 
 /* ---- fsck known: which of these blob files belong to nothing? ---- */
 
-static bool
-is_open_upload(const struct broker *b, const uint8_t id[16])
-{
-	for (const struct upload *u = b->uploads; u != NULL; u = u->next)
-		if (memcmp(u->blob, id, 16) == 0)
-			return true;
-	return false;
-}
-
 int
 admin_fsck_known(struct broker *b, struct admin_op *op)
 {
@@ -192,7 +165,7 @@ admin_fsck_known(struct broker *b, struct admin_op *op)
 			     ? sql_get(b->db, SQL_BLOB_KNOWN, &one, SB(span_of(id, 16)))
 			     : 0;
 
-		if (rc == 0 && !is_open_upload(b, id) &&
+		if (rc == 0 && !upload_has_blob(b, id) &&
 		    json_array_append_new(unknown, admin_text(hex)) != 0)
 			rc = SP_ENOMEM;
 		if (rc < 0) {
@@ -281,6 +254,7 @@ admin_fsck_content(struct broker *b, struct admin_op *op)
 
 	if (rc != SP_EFULL)
 		return rc;
+	backfill_yield(b);
 	w = mem_alloc(sizeof(*w));
 	if (w == NULL)
 		return SP_ENOMEM;

@@ -1,6 +1,7 @@
 /* admin_remove.c - sallyport folder remove: a folder with all it holds, which is held back before
  * it is shredded. */
 #include "rooms/broker/admin.h"
+#include "rooms/broker/put.h"
 #include "rooms/broker/store.h"
 
 struct target {
@@ -32,6 +33,8 @@ removed(struct broker *b, struct op *base, const struct answer *answer)
 	struct admin_op *op = (struct admin_op *)base;
 
 	broker_policy_changed(b);
+	if (answer->err == SP_OK)
+		kept_folder_gone(b, &base->actor);
 	if (answer->err == SP_OK)
 		admin_answer(b, op, op->result);
 	else

@@ -74,6 +74,7 @@ status_head(struct broker *b, struct op *base, const struct answer *a)
 	bad |= json_object_set_new(o, "name", json_string(b->start.conf.name));
 	bad |= json_object_set_new(o, "https", json_string(b->start.conf.https_listen));
 	bad |= json_object_set_new(o, "admin", json_string(b->start.conf.admin_listen));
+	bad |= json_object_set_new(o, "sftp", json_string(b->start.conf.sftp_listen));
 	bad |= json_object_set_new(o, "serving", json_boolean(b->is_serving));
 	bad |= ledger_json(o, a);
 	bad |= json_object_set_new(o, "uids",
@@ -81,7 +82,7 @@ status_head(struct broker *b, struct op *base, const struct answer *a)
 					 : "all rooms share one: started by an ordinary user"));
 	bad |=
 	    json_object_set_new(o, "sessions", json_integer(sql_step(&q) == 1 ? sql_i64(&q) : 0));
-	bad |= json_object_set_new(o, "uploads", json_integer((json_int_t)b->n_uploads));
+	bad |= json_object_set_new(o, "uploads", json_integer((json_int_t)(b->n_uploads - b->n_kept)));
 	bad |= json_object_set_new(o, "requests", json_integer((json_int_t)b->count.requests));
 	bad |= json_object_set_new(o, "database_bytes", json_integer(db_size(b->db)));
 	bad |= json_object_set_new(o, "rooms", rooms_json(b));

@@ -23,16 +23,19 @@ LONG_VERB(admin_otp_add)
 LONG_VERB(admin_fsck_database)
 LONG_VERB(admin_fsck_known)
 LONG_VERB(admin_fsck_content)
+LONG_VERB(admin_upload_remove)
 LONG_VERB(admin_backup_begin)
 LONG_VERB(admin_backup_end)
 
-/* its rows are made of the tree (tree.c); tests/e2e has it too */
-int
-admin_fsck_versions(struct admin_call *a)
-{
-	(void)a;
-	return SP_EUNAVAIL;
-}
+/* rows that are made of the tree (tree.c); tests/e2e has them too */
+#define TREE_VERB(fn)                                                                              \
+	int fn(struct admin_call *a)                                                               \
+	{                                                                                          \
+		(void)a;                                                                           \
+		return SP_EUNAVAIL;                                                                \
+	}
+TREE_VERB(admin_fsck_versions)
+TREE_VERB(admin_upload_list)
 
 static struct db *db;
 static struct conf conf;

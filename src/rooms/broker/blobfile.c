@@ -63,15 +63,59 @@ blobfile_open(struct broker *b, const uint8_t blob[16], int *ret_fd)
 }
 
 static int
+sync_folder(struct broker *b, const char *dir)
+{
+	DEFER(close_fd) int folder = file_open_at(b->blob_dir, dir, O_RDONLY | O_DIRECTORY, 0);
+
+	return folder < 0 ? folder : file_sync_all(folder);
+}
+
+static int
 sync_both(struct broker *b, int fd, const char *dir)
 {
-	DEFER(close_fd) int folder = -1;
 	int err = file_sync(fd);
+
+	return err == SP_OK ? sync_folder(b, dir) : err;
+}
+
+int
+blobfile_name_sync(struct broker *b, const uint8_t blob[16])
+{
+	char dir[3], path[34];
+
+	names(blob, dir, path);
+	return sync_folder(b, dir);
+}
+
+int
+blobfile_protect(struct broker *b, const uint8_t blob[16])
+{
+	DEFER(close_fd) int fd = -1;
+	int err = blobfile_open(b, blob, &fd);
+
+	return err == SP_OK ? file_mode(fd, BLOB_MODE) : err;
+}
+
+int
+blobfile_reopen(struct broker *b, const uint8_t blob[16], int *ret_fd)
+{
+	DEFER(close_fd) int fd = -1;
+	DEFER(close_fd) int both = -1;
+	char dir[3], path[34];
+	int err = blobfile_open(b, blob, &fd);
 
 	if (err != SP_OK)
 		return err;
-	folder = file_open_at(b->blob_dir, dir, O_RDONLY | O_DIRECTORY, 0);
-	return folder < 0 ? folder : file_sync_all(folder);
+	/* a worker that ended without its process: the descriptor is still there */
+	if ((err = lease_read(fd)) != SP_OK || (err = lease_drop(fd)) != SP_OK ||
+	    (err = file_mode(fd, BLOB_MODE | 0200)) != SP_OK)
+		return err;
+	names(blob, dir, path);
+	both = file_open_at(b->blob_dir, path, O_RDWR, 0);
+	if ((err = file_mode(fd, BLOB_MODE)) != SP_OK || both < 0)
+		return err != SP_OK ? err : both;
+	*ret_fd = TAKE_FD(both);
+	return SP_OK;
 }
 
 int

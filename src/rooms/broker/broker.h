@@ -68,13 +68,14 @@ struct worker {
 	struct chan chan;
 	struct loop_watch *watch;
 	struct broker *broker;
-	struct actor actor;    /* set when authed; address always */
-	int64_t token_end_us;  /* of the token that was shown last */
-	struct access access;  /* cache, see worker_access */
-	struct upload *upload; /* the one that is open, or NULL */
-	struct op *op;	       /* helper: the operation it works for */
-	int64_t scrubs;	       /* scrubber: the version it reads */
-	struct ssh_seat *ssh;  /* worker-sftp: its login, see ssh_login.c; owned, or NULL */
+	struct actor actor;	/* set when authed; address always */
+	int64_t token_end_us;	/* of the token that was shown last */
+	struct access access;	/* cache, see worker_access */
+	struct upload *uploads; /* those that are open, not those being committed */
+	unsigned n_uploads;
+	struct op *op;	/* helper: the operation it works for */
+	int64_t scrubs; /* scrubber: the version it reads */
+	struct ssh_seat *ssh; /* worker-sftp: its login, see ssh_login.c; owned, or NULL */
 	struct worker *hash_next, *prev, *next;
 };
 
@@ -123,7 +124,12 @@ struct broker {
 	struct auth_job *auth_queue, **auth_queue_end;
 	size_t n_auth_queue;
 	struct upload *uploads;
-	size_t n_uploads;
+	size_t n_uploads, n_kept; /* n_kept: of those, without a worker */
+	struct {
+		int64_t after;	   /* version that was tried last */
+		int64_t from_ms;   /* not before */
+		uint64_t scrubber; /* at work; 0: none */
+	} backfill;
 	struct name_lock *locks;
 	struct flood *flood;
 	struct download_count *downloads;
@@ -309,7 +315,7 @@ void auth_dummy(struct broker *b); /* makes the PHC string for users that there 
 bool flood_admit(struct broker *b, const char *address);
 void flood_flush(struct broker *b);
 
-/* ---- tree.c, list.c, folder.c, get.c, put.c, commit.c ---- */
+/* ---- tree.c, list.c, folder.c, get.c, put.c, resume.c, commit.c, rename.c, touch.c ---- */
 int handle_stat(struct broker *b, struct worker *w, struct span body);
 int handle_list(struct broker *b, struct worker *w, struct span body);
 int handle_folder_make(struct broker *b, struct worker *w, struct span body);
@@ -319,6 +325,11 @@ int handle_damaged(struct broker *b, struct worker *w, struct span body);
 int handle_put(struct broker *b, struct worker *w, struct span body);
 int handle_commit(struct broker *b, struct worker *w, struct span body);
 int handle_abort(struct broker *b, struct worker *w, struct span body);
+int handle_progress(struct broker *b, struct worker *w, struct span body);
+int handle_resume(struct broker *b, struct worker *w, struct span body);
+int handle_rename(struct broker *b, struct worker *w, struct span body);
+int handle_touch(struct broker *b, struct worker *w, struct span body);
+int handle_space(struct broker *b, struct worker *w, struct span body);
 int handle_report(struct broker *b, struct worker *w, struct span body);
 void downloads_flush(struct broker *b);
 

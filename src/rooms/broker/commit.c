@@ -17,9 +17,11 @@ struct committing {
 	struct upload *upload; /* owned from here on */
 	struct name_lock lock;
 	uint64_t size;
-	uint8_t sha256[32];
-	uint32_t crc32;
+	uint8_t sha256[32], wrap[96];
+	bool has_sha256; /* an upload that was continued: the scrubber computes it */
+	uint32_t crc32, epoch;
 	bool checked;
+	int64_t modified_us;
 	char comment[1025];
 	uint8_t *content; /* owned, small files */
 	size_t content_len;
@@ -38,15 +40,46 @@ committing_clean(struct op *op)
 		upload_forget(c->broker, c->upload);
 }
 
+/* Nothing is wrong with the upload itself: who can go on with it may try to finish it again. */
+static bool
+may_try_again(struct broker *b, const struct upload *u, int err)
+{
+	static const int passing[] = {
+	    SP_EUNAVAIL, SP_ELOCKED, SP_EDISKFULL, SP_EIO, SP_ENOMEM, SP_ECONFLICT};
+	bool is_passing = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(passing); i++)
+		is_passing = is_passing || err == passing[i];
+	return is_passing && u->acked != 0 && !blobfile_left(b, u->blob);
+}
+
+/* after the record of the intent: it was not carried out, and the upload waits for its owner */
+static void
+record_undone(struct broker *b, const struct committing *c, const char *why)
+{
+	struct record rec;
+
+	record_init(&rec, EVENT_RECONCILED, &c->op.actor, c->upload->serial);
+	rec.path = span_str(c->upload->path);
+	record_num(&rec, "intent", (int64_t)c->entry);
+	record_num(&rec, "upload", c->upload->id);
+	record_text(&rec, "reason", span_str(why));
+	ledger_note(b, &rec);
+}
+
 /* the upload is over: what was staged goes, the worker hears why */
 static void
 commit_fail(struct broker *b, struct committing *c, int err, const char *why)
 {
 	struct upload *u = c->upload;
 
-	c->upload = NULL;
-	if (u != NULL)
+	if (u != NULL && may_try_again(b, u, err)) {
+		if (c->entry != 0)
+			record_undone(b, c, why);
+		upload_keep(b, u, &c->op.actor);
+	} else if (u != NULL)
 		upload_drop(b, u, &c->op.actor, why);
+	c->upload = NULL;
 	op_fail(b, &c->op, err, 0);
 }
 
@@ -72,17 +105,17 @@ add_content(struct broker *b, struct committing *c)
 	const struct upload *u = c->upload;
 	struct span blob = span_of(u->blob, sizeof(u->blob));
 	const struct actor *who = &c->op.actor;
-	int err = sql_run(b->db, SQL_BLOB_ADD, SB(blob), SI(u->org), SI(u->epoch),
-	    SB(span_of(u->wrap, sizeof(u->wrap))), SI(c->size), SI(u->is_small ? 0 : b->segment));
+	int err = sql_run(b->db, SQL_BLOB_ADD, SB(blob), SI(u->org), SI(c->epoch),
+	    SB(span_of(c->wrap, sizeof(c->wrap))), SI(c->size), SI(u->is_small ? 0 : b->segment));
 
 	if (err == SP_OK && u->is_small)
 		err = sql_run(
 		    b->db, SQL_CONTENT_ADD, SB(blob), SB(span_of(c->content, c->content_len)));
 	if (err == SP_OK)
 		err = sql_run(b->db, SQL_VERSION_ADD, SI(c->version), SI(c->file), SI(u->org),
-		    SI(c->size), SB(span_of(c->sha256, 32)), SI(c->crc32), SI(b->wall_us()),
-		    SI(c->entry), SI(u->user), ST(span_str(who->address)), ST(span_str(who->agent)),
-		    ST(span_str(c->comment)), SI(c->checked), SI(0));
+		    SI(c->size), SB(span_of(c->sha256, c->has_sha256 ? 32 : 0)), SI(c->crc32),
+		    SI(b->wall_us()), SI(c->entry), SI(u->user), ST(span_str(who->address)),
+		    ST(span_str(who->agent)), ST(span_str(c->comment)), SI(c->checked), SI(0));
 	if (err == SP_OK)
 		err = sql_run(
 		    b->db, SQL_EXTENT_ADD, SI(c->version), SI(0), SI(c->size), SB(blob), SI(0));
@@ -94,18 +127,22 @@ apply(struct broker *b, struct committing *c)
 {
 	const struct upload *u = c->upload;
 	int64_t old_size = 0, size = (int64_t)c->size, now_us = b->wall_us();
+	int64_t modified_us = c->modified_us != 0 ? c->modified_us : now_us;
 	int err;
 
 	if (c->old_version != 0) {
 		if ((err = hold_old(b, c, &old_size)) != SP_OK ||
 		    (err = sql_run(b->db, SQL_FILE_SET_VERSION, SI(c->file), SI(c->version),
-			 SI(size), SI(now_us))) != SP_OK)
+			 SI(size), SI(modified_us))) != SP_OK)
 			return err;
 	} else {
 		err = sql_run(b->db, SQL_FILE_ADD, SI(c->file), SI(u->org), SI(u->folder),
 		    ST(span_str(u->name)), SI(c->version), SI(size), SI(now_us));
 		if (err != SP_OK)
 			return err == SP_EEXISTS ? SP_ECONFLICT : err;
+		if (modified_us != now_us &&
+		    (err = sql_run(b->db, SQL_FILE_TOUCH, SI(c->file), SI(modified_us))) != SP_OK)
+			return err;
 	}
 	if ((err = add_content(b, c)) != SP_OK ||
 	    (err = sql_run(b->db, SQL_FOLDER_COUNT_FILES, SI(u->folder), SI(c->old_version == 0),
@@ -189,7 +226,8 @@ record_intent(struct broker *b, struct committing *c)
 	record_num(&rec, "upload", u->id);
 	record_num(&rec, "file", c->file);
 	record_num(&rec, "version", c->version);
-	record_hex(&rec, "sha256", span_of(c->sha256, 32));
+	if (c->has_sha256)
+		record_hex(&rec, "sha256", span_of(c->sha256, 32));
 	record_hex(&rec, "blob", span_of(u->blob, 16));
 	if (c->comment[0] != '\0')
 		record_text(&rec, "comment", span_str(c->comment));
@@ -225,7 +263,8 @@ judge_again(struct broker *b, struct committing *c)
 	if ((u->mode == 1 && p.file != 0) || (u->mode == 2 && c->old_version != u->match))
 		return SP_EPRECOND;
 	memcpy(u->path, p.path, sizeof(u->path)); /* a folder above may have a new name */
-	if ((err = upload_left(b, u->user, u->org, u->chain, u->n_chain, u, &left)) != SP_OK)
+	if ((err = folder_chain(b->db, u->folder, u->chain, &u->n_chain)) != SP_OK ||
+	    (err = upload_left(b, u->user, u->org, u->chain, u->n_chain, u, &left)) != SP_OK)
 		return err;
 	if (c->size > left)
 		return SP_EQUOTA;
@@ -268,8 +307,8 @@ commit_sealed(struct broker *b, struct op *op, const struct answer *a)
 		commit_fail(b, c, err, "the vault did not seal it");
 		return;
 	}
-	memcpy(c->upload->wrap, a->wrap.ptr, sizeof(c->upload->wrap));
-	c->upload->epoch = info.epoch;
+	memcpy(c->wrap, a->wrap.ptr, sizeof(c->wrap));
+	c->epoch = info.epoch;
 	seal_and_record(b, c);
 }
 
@@ -297,12 +336,18 @@ take_commit(struct committing *c, const struct ipc_commit *m)
 	const struct upload *u = c->upload;
 
 	c->size = m->size;
-	c->crc32 = m->crc32;
-	c->checked = m->checked != 0;
+	c->has_sha256 = m->has_sha256 != 0;
+	c->crc32 = c->has_sha256 ? m->crc32 : 0;
+	c->checked = c->has_sha256 && m->checked != 0;
+	c->modified_us = (int64_t)m->modified_us;
+	c->epoch = u->epoch;
+	memcpy(c->wrap, u->wrap, sizeof(c->wrap));
 	memcpy(c->sha256, m->sha256.b, 32);
 	memcpy(c->comment, m->comment.ptr, m->comment.len);
 	if (m->size > u->limit)
 		return SP_ETOOBIG;
+	if (c->modified_us > TIME_MAX_US)
+		return SP_ERANGE;
 	if (!u->is_small)
 		return m->content.len == 0 ? SP_OK : SP_ERANGE;
 	if (m->content.len != floe_ciphertext_len(m->size, INLINE_SEGMENT))
@@ -319,19 +364,20 @@ handle_commit(struct broker *b, struct worker *w, struct span body)
 {
 	struct ipc_commit m;
 	struct committing *c;
+	struct upload *u;
 	int err = ipc_get_commit(body, &m);
 
 	if (err != SP_OK)
 		return err;
-	if (w->upload == NULL || w->upload->id != (int64_t)m.upload || w->upload->is_committing)
+	if ((u = upload_of(w, m.upload)) == NULL)
 		return SP_ENOTFOUND;
 	if ((c = op_new(b, w, sizeof(*c))) == NULL)
 		return SP_EUNAVAIL;
 	c->broker = b;
 	c->op.clean = committing_clean;
-	c->upload = w->upload;
-	c->upload->is_committing = true;
-	w->upload = NULL;
+	c->upload = u;
+	u->is_committing = true;
+	upload_take(b, u);
 	agent_take(&c->op.actor, m.agent);
 	if ((err = take_commit(c, &m)) != SP_OK)
 		commit_fail(b, c, err, sp_strerror(err));

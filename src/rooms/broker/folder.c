@@ -116,7 +116,7 @@ struct removal {
 	struct op op;
 	struct name_lock lock;
 	struct broker *broker;
-	bool is_file;
+	bool is_file, only_empty;
 	int64_t id, version;
 	char path[PATH_MAX_BYTES + 1];
 };
@@ -132,12 +132,30 @@ removal_clean(struct op *op)
 static void
 removal_done(struct broker *b, struct op *op, const struct answer *a)
 {
+	const struct removal *r = (const struct removal *)op;
+
 	if (a->err != SP_OK) {
 		op_fail(b, op, a->err, 0);
 		return;
 	}
+	if (!r->is_file)
+		kept_folder_gone(b, &op->actor);
 	reply_done(b, op->serial, 0);
 	op_end(b, op);
+}
+
+static int
+remove_folder(struct broker *b, const struct removal *r)
+{
+	int64_t files, bytes;
+	struct folder f;
+	int err = folder_get(b->db, r->id, &f);
+
+	if (err != 1)
+		return err < 0 ? err : SP_ENOTFOUND;
+	if (r->only_empty && f.files + f.folders != 0)
+		return SP_ENOTEMPTY;
+	return folder_remove(b, r->id, &files, &bytes);
 }
 
 static int
@@ -157,11 +175,10 @@ static void
 removal_recorded(struct broker *b, struct op *op, const struct answer *a)
 {
 	struct removal *r = (struct removal *)op;
-	int64_t files, bytes;
 	int err = a->err;
 
 	if (err == SP_OK)
-		err = r->is_file ? remove_file(b, r) : folder_remove(b, r->id, &files, &bytes);
+		err = r->is_file ? remove_file(b, r) : remove_folder(b, r);
 	if (err != SP_OK)
 		op_fail(b, op, err, 0);
 	else
@@ -214,7 +231,8 @@ removal_check(struct broker *b, const struct access *a, const struct node *n,
 	uint16_t above = 0;
 	int err;
 
-	if (m->kind != 2 && m->kind != (n->is_file ? 1 : 0))
+	if (n->is_file ? m->kind == REMOVE_FOLDER || m->kind == REMOVE_EMPTY
+		       : m->kind == REMOVE_FILE)
 		return n->is_file ? SP_ENOTFOLDER : SP_EISFOLDER;
 	if (n->is_file) {
 		if ((n->rights & RIGHT_DELETE) == 0)
@@ -230,6 +248,8 @@ removal_check(struct broker *b, const struct access *a, const struct node *n,
 		return err;
 	if ((above & RIGHT_SUBFOLDERS) == 0)
 		return SP_EPERM;
+	if (m->kind == REMOVE_EMPTY && n->folder.files + n->folder.folders != 0)
+		return SP_ENOTEMPTY;
 	err = may_remove_tree(b, a, n->folder.id, &files, &bytes);
 	record_num(rec, "folder", n->folder.id);
 	record_num(rec, "files", files);
@@ -261,6 +281,7 @@ handle_remove(struct broker *b, struct worker *w, struct span body)
 		return SP_EUNAVAIL;
 	op->broker = b;
 	op->is_file = n.is_file;
+	op->only_empty = m.kind == REMOVE_EMPTY;
 	op->id = n.is_file ? n.file.id : n.folder.id;
 	op->version = n.is_file ? n.file.version : 0;
 	memcpy(op->path, n.path, sizeof(op->path));

@@ -349,7 +349,11 @@ handle_list(struct broker *b, struct worker *w, struct span body)
 		return err;
 	if (at.is_file)
 		return SP_ENOTFOLDER;
-	if ((err = (m.what & 4) != 0 ? list_tree(l, &at) : list_folder(l, &at)) != SP_OK)
+	if ((m.what & 4) != 0)
+		err = list_tree(l, &at);
+	else
+		err = m.from != 0 ? list_page(l, &at) : list_folder(l, &at);
+	if (err != SP_OK)
 		return err;
 	reply_m =
 	    (struct ipc_entries){.total = l->total, .count = l->count, .rows = wr_span(&l->out)};

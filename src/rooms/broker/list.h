@@ -1,4 +1,5 @@
-/* list.h - the parts of LIST: list.c pages by the database, list_sorted.c in memory. */
+/* list.h - the parts of LIST: list.c pages by the database, list_sorted.c in memory, list_page.c by
+ * name from where the last page ended. */
 #ifndef SP_BROKER_LIST_H
 #define SP_BROKER_LIST_H
 
@@ -39,6 +40,9 @@ void items_done(struct items *l);
  * node.rights are set. */
 int list_put_folder(struct listing *l, const struct item *item) MUST_USE;
 int list_put_file(struct listing *l, const char *base, int64_t id) MUST_USE;
+/* list_page - a keyset page of a folder: sub-folders by name, then files by name, those behind
+ * m->after.  Costs the same wherever it begins.  errors SP_EPERM (may not list) */
+int list_page(struct listing *l, const struct node *at) MUST_USE;
 /* list_sorted - the page of a whole tree in another order than that of its folders.
  *   folders  to be listed themselves; all  whose files are
  *   errors   SP_ETOOBIG: too many to be sorted here; nothing was written then */

@@ -1,6 +1,5 @@
 /* put.c - PUT and ABORT: a name is judged, a key is asked for, a place to write is handed out. */
 #include "crypto/crypto.h"
-#include "crypto/floe.h"
 #include "crypto/wrap.h"
 #include "rooms/broker/put.h"
 #include "rooms/broker/store.h"
@@ -8,184 +7,12 @@
 #include "sys/fd.h"
 #include "sys/log.h"
 
-#define UPLOAD_SPARE (1u << 20) /* tail slots */
-
 struct putting {
 	struct op op;
 	struct broker *broker;
 	struct upload *upload; /* owned until the worker has it */
 	int fd;
 };
-
-/* ---- names that are about to change ---- */
-
-int
-lock_name(struct broker *b, struct name_lock *l, int64_t folder, struct span name)
-{
-	for (const struct name_lock *o = b->locks; o != NULL; o = o->next)
-		if (o->folder == folder && span_eq_str(name, o->name))
-			return SP_ECONFLICT;
-	VERIFY(name.len < sizeof(l->name));
-	l->folder = folder;
-	memcpy(l->name, name.ptr, name.len);
-	l->name[name.len] = '\0';
-	l->next = b->locks;
-	b->locks = l;
-	return SP_OK;
-}
-
-void
-unlock_name(struct broker *b, struct name_lock *l)
-{
-	for (struct name_lock **p = &b->locks; *p != NULL; p = &(*p)->next)
-		if (*p == l) {
-			*p = l->next;
-			return;
-		}
-}
-
-/* ---- quotas ---- */
-
-static uint64_t
-reserved_by(
-    const struct broker *b, const struct upload *except, int64_t user, int64_t org, int64_t folder)
-{
-	uint64_t sum = 0;
-
-	for (const struct upload *u = b->uploads; u != NULL; u = u->next) {
-		bool hit = (user != 0 && u->user == user) || (org != 0 && u->org == org);
-
-		for (size_t i = 0; i < u->n_chain && folder != 0 && !hit; i++)
-			hit = u->chain[i] == folder;
-		if (hit && u != except)
-			sum += u->reserved;
-	}
-	return sum;
-}
-
-static void
-cap_by(uint64_t *left, int64_t quota, int64_t used, uint64_t reserved)
-{
-	uint64_t taken = (uint64_t)used + reserved;
-
-	if (quota == 0)
-		return;
-	if ((uint64_t)quota <= taken)
-		*left = 0;
-	else if ((uint64_t)quota - taken < *left)
-		*left = (uint64_t)quota - taken;
-}
-
-int
-upload_left(struct broker *b, int64_t user, int64_t org, const int64_t *chain, size_t n_chain,
-    const struct upload *except, uint64_t *ret)
-{
-	uint64_t left = (uint64_t)b->start.conf.body_max;
-	int err;
-	{
-		DEFER(sql_end) struct sql q = sql_query(b->db, SQL_USER_QUOTA, SI(user));
-
-		if ((err = sql_step(&q)) != 1)
-			return err < 0 ? err : SP_ESESSION;
-		int64_t quota = sql_i64(&q), used = sql_i64(&q);
-		cap_by(&left, quota, used, reserved_by(b, except, user, 0, 0));
-	}
-	{
-		DEFER(sql_end) struct sql q = sql_query(b->db, SQL_ORG_BY_ID, SI(org));
-
-		if ((err = sql_step(&q)) != 1)
-			return err < 0 ? err : SP_ENOORG;
-		(void)sql_i64(&q), (void)sql_text(&q), (void)sql_i64(&q), (void)sql_i64(&q);
-		int64_t quota = sql_i64(&q), used = sql_i64(&q);
-		cap_by(&left, quota, used, reserved_by(b, except, 0, org, 0));
-	}
-	for (size_t i = 0; i < n_chain; i++) {
-		struct folder f;
-
-		if ((err = folder_get(b->db, chain[i], &f)) != 1)
-			return err < 0 ? err : SP_ENOTFOUND;
-		cap_by(
-		    &left, f.quota, f.bytes, f.quota != 0 ? reserved_by(b, except, 0, 0, f.id) : 0);
-	}
-	*ret = left;
-	return SP_OK;
-}
-
-/* ---- the list of uploads ---- */
-
-static void
-unlink_upload(struct broker *b, struct upload *u)
-{
-	if (u->prev != NULL)
-		u->prev->next = u->next;
-	else if (b->uploads == u)
-		b->uploads = u->next;
-	if (u->next != NULL)
-		u->next->prev = u->prev;
-	b->n_uploads--;
-	mem_wipe(u, sizeof(*u));
-	mem_free(u);
-}
-
-void
-upload_forget(struct broker *b, struct upload *u)
-{
-	struct worker *w = worker_find(b, u->serial);
-
-	if (w != NULL && w->upload == u)
-		w->upload = NULL;
-	unlink_upload(b, u);
-}
-
-void
-upload_drop(struct broker *b, struct upload *u, const struct actor *actor, const char *why)
-{
-	struct worker *w = worker_find(b, u->serial);
-	bool is_left = !u->is_small && blobfile_left(b, u->blob);
-	struct record rec;
-
-	if (!u->is_small)
-		blobfile_remove(b, u->blob);
-	if (u->has_row && sql_run(b->db, SQL_UPLOAD_REMOVE, SI(u->id)) != SP_OK)
-		log_warning("the row of an upload could not be removed");
-	record_init(&rec, EVENT_UPLOAD_ABORTED, actor, u->serial);
-	rec.path = span_str(u->path);
-	record_num(&rec, "upload", u->id);
-	record_text(&rec, "reason", span_str(why));
-	ledger_note(b, &rec);
-	b->count.aborted++;
-	upload_forget(b, u);
-	/* it kept a descriptor, and with it the disk that no name counts any more */
-	if (is_left && w != NULL)
-		worker_violation(b, w, IPC_UPLOAD, SP_ECONFLICT);
-}
-
-void
-upload_lost(struct broker *b, struct worker *w)
-{
-	struct upload *u = w->upload;
-
-	if (u == NULL)
-		return;
-	w->upload = NULL;
-	/* one that is on its way into the log and the database is finished there */
-	if (!u->is_committing)
-		upload_drop(b, u, &w->actor, "the connection ended");
-}
-
-void
-uploads_watch(struct broker *b)
-{
-	for (const struct upload *u = b->uploads; u != NULL; u = u->next) {
-		struct worker *w = worker_find(b, u->serial);
-		uint64_t most = floe_ciphertext_len(u->limit, b->segment) + UPLOAD_SPARE;
-
-		if (u->is_small || w == NULL || w->is_dead || blobfile_size(b, u->blob) <= most)
-			continue;
-		worker_violation(b, w, IPC_UPLOAD, SP_ETOOBIG); /* takes u away */
-		return;
-	}
-}
 
 /* ---- PUT ---- */
 
@@ -234,6 +61,13 @@ hand_out(struct broker *b, struct putting *p)
 	}
 }
 
+/* HTTPS serves one request after the other, an SFTP client has several files open. */
+static unsigned
+most_of(const struct worker *w)
+{
+	return w->room == ROOM_WORKER_SFTP ? UPLOADS_PER_WORKER : 1;
+}
+
 static void
 put_wrapped(struct broker *b, struct op *op, const struct answer *a)
 {
@@ -243,7 +77,7 @@ put_wrapped(struct broker *b, struct op *op, const struct answer *a)
 	struct wrap_info info = {0};
 	int err = a->err;
 
-	if (err == SP_OK && (w == NULL || w->is_dead || w->upload != NULL))
+	if (err == SP_OK && (w == NULL || w->is_dead || w->n_uploads >= most_of(w)))
 		err = SP_ECLOSED;
 	if (err == SP_OK && (err = wrap_peek(a->wrap, &info)) == SP_OK && info.length != u->limit)
 		err = SP_ERANGE;
@@ -258,7 +92,9 @@ put_wrapped(struct broker *b, struct op *op, const struct answer *a)
 		op_fail(b, op, err == SP_ERANGE ? SP_EUNAVAIL : err, a->retry_after);
 		return;
 	}
-	w->upload = u;
+	if (w->room == ROOM_WORKER_SFTP)
+		kept_drop_named(b, u, &op->actor);
+	upload_give(w, u);
 	hand_out(b, p);
 	op_end(b, op);
 }
@@ -295,6 +131,7 @@ static int
 fill_upload(struct broker *b, struct worker *w, const struct place *p, const struct ipc_put *m,
     struct upload *u)
 {
+	const struct upload *old;
 	uint64_t left = 0;
 	int err;
 
@@ -307,8 +144,10 @@ fill_upload(struct broker *b, struct worker *w, const struct place *p, const str
 	u->created_us = b->wall_us();
 	memcpy(u->name, p->name, sizeof(u->name));
 	memcpy(u->path, p->path, sizeof(u->path));
+	/* what is kept of an earlier attempt goes when this one begins */
+	old = w->room == ROOM_WORKER_SFTP ? kept_find(b, u->user, u->folder, u->name) : NULL;
 	if ((err = folder_chain(b->db, u->folder, u->chain, &u->n_chain)) != SP_OK ||
-	    (err = upload_left(b, u->user, u->org, u->chain, u->n_chain, NULL, &left)) != SP_OK)
+	    (err = upload_left(b, u->user, u->org, u->chain, u->n_chain, old, &left)) != SP_OK)
 		return err;
 	if (m->size != UINT64_MAX && m->size > (uint64_t)b->start.conf.body_max)
 		return SP_ETOOBIG;
@@ -327,20 +166,6 @@ fill_upload(struct broker *b, struct worker *w, const struct place *p, const str
 	return crypto_random(u->blob, sizeof(u->blob));
 }
 
-static struct upload *
-add_upload(struct broker *b)
-{
-	struct upload *u = mem_alloc(sizeof(*u));
-
-	if (u == NULL)
-		return NULL;
-	if ((u->next = b->uploads) != NULL)
-		b->uploads->prev = u;
-	b->uploads = u;
-	b->n_uploads++;
-	return u;
-}
-
 static int
 begin_upload(struct broker *b, struct worker *w, const struct place *place, const struct ipc_put *m)
 {
@@ -353,7 +178,7 @@ begin_upload(struct broker *b, struct worker *w, const struct place *place, cons
 	p->broker = b;
 	p->fd = -1;
 	p->op.clean = putting_clean;
-	if ((p->upload = add_upload(b)) == NULL)
+	if ((p->upload = upload_new(b)) == NULL)
 		err = SP_ENOMEM;
 	else if ((err = fill_upload(b, w, place, m, p->upload)) != SP_OK)
 		p->upload->is_small = true; /* no file was made yet */
@@ -380,11 +205,13 @@ handle_put(struct broker *b, struct worker *w, struct span body)
 
 	if (err != SP_OK)
 		return err;
-	/* one at a time: a request that was given up without ABORT is given up here */
-	if (w->upload != NULL && !w->upload->is_committing)
-		upload_drop(b, w->upload, &w->actor, "another upload began");
+	/* HTTPS, one at a time: a request that was given up without ABORT is given up here */
+	while (w->room != ROOM_WORKER_SFTP && w->uploads != NULL)
+		upload_drop(b, w->uploads, &w->actor, "another upload began");
 	if (w->is_dead)
 		return SP_OK;
+	if (w->n_uploads >= most_of(w))
+		return SP_EFULL;
 	if ((err = worker_access(b, w, &a)) != SP_OK ||
 	    (err = place_find(b->db, a, m.by, (int64_t)m.id, m.path, m.name, &p)) != SP_OK)
 		return err;
@@ -401,13 +228,14 @@ int
 handle_abort(struct broker *b, struct worker *w, struct span body)
 {
 	struct ipc_abort m;
+	struct upload *u;
 	int err = ipc_get_abort(body, &m);
 
 	if (err != SP_OK)
 		return err;
-	if (w->upload == NULL || w->upload->id != (int64_t)m.upload || w->upload->is_committing)
+	if ((u = upload_of(w, m.upload)) == NULL)
 		return SP_ENOTFOUND;
-	upload_drop(b, w->upload, &w->actor, "given up by the client");
+	upload_drop(b, u, &w->actor, "given up by the client");
 	reply_done(b, w->serial, 0);
 	return SP_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "rooms/broker/put.h"
+#include "rooms/broker/scrub.h"
 #include "rooms/broker/store.h"
 #include "sys/dirlist.h"
 #include "sys/log.h"
@@ -200,15 +201,6 @@ struct sweep {
 	char dir[3];
 };
 
-static bool
-is_open_upload(const struct broker *b, const uint8_t id[16])
-{
-	for (const struct upload *u = b->uploads; u != NULL; u = u->next)
-		if (memcmp(u->blob, id, 16) == 0)
-			return true;
-	return false;
-}
-
 static int
 sweep_file(void *arg, const char *name)
 {
@@ -220,7 +212,7 @@ sweep_file(void *arg, const char *name)
 	if (strlen(name) != 30)
 		return SP_OK;
 	(void)snprintf(hex, sizeof(hex), "%s%s", s->dir, name);
-	if (parse_hex(span_str(hex), id, sizeof(id)) != SP_OK || is_open_upload(s->b, id))
+	if (parse_hex(span_str(hex), id, sizeof(id)) != SP_OK || upload_has_blob(s->b, id))
 		return SP_OK;
 	if (sql_get(s->b->db, SQL_BLOB_KNOWN, &one, SB(span_of(id, 16))) != 0)
 		return SP_OK;
@@ -300,8 +292,10 @@ tick(void *arg, int fd, unsigned events)
 	shred_some(b);
 	uploads_watch(b);
 	workers_watch(b);
+	backfill_tick(b);
 	if (++b->ticks % SLOW_TICKS == 0) {
 		expire(b);
+		kept_expire(b);
 		flood_flush(b);
 	}
 	if (b->ticks % COUNT_TICKS == 0)

@@ -55,8 +55,9 @@ is_in_hand(const struct broker *b, struct span number)
 
 	if (parse_u64(number, INT64_MAX, &id) != SP_OK)
 		return false;
+	/* one that is kept may have failed to be finished before: that is over */
 	for (const struct upload *u = b->uploads; u != NULL; u = u->next)
-		if (u->id == (int64_t)id)
+		if (u->id == (int64_t)id && u->is_committing)
 			return true;
 	return false;
 }
@@ -123,6 +124,7 @@ begin_serving(struct broker *b)
 	int fd = TAKE_FD(b->start.file[FILE_CONTROL_SOCKET]);
 
 	drop_stale(b);
+	kept_load(b);
 	b->is_serving = true;
 	worker_watch_all(b);
 	if (fd >= 0 && control_start(b, fd) != SP_OK)

@@ -87,7 +87,10 @@ metrics(struct broker *b, const struct ipc_head *head, struct text *t)
 	    t, "files_out_total", "counter", "Releases of a file's key for reading.", c->files_out);
 	metric(t, "bytes_out_total", "counter",
 	    "Bytes of files whose key was released for reading.", c->bytes_out);
-	metric(t, "uploads_open", "gauge", "Uploads that are not finished.", b->n_uploads);
+	metric(t, "uploads_open", "gauge", "Uploads that are being written.",
+	    b->n_uploads - b->n_kept);
+	metric(t, "uploads_kept", "gauge", "Unfinished uploads that wait for their owners.",
+	    b->n_kept);
 	metric(t, "uploads_aborted_total", "counter", "Uploads that were dropped.", c->aborted);
 	metric(t, "held_versions", "gauge",
 	    "Deleted files and old versions that wait to be shredded.",

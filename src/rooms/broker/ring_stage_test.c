@@ -536,8 +536,8 @@ put_small(struct worker_end *w, const char *path, uint64_t size)
 		return w->id;
 	assert_int_equal(ipc_get_upload_small(span_of(w->body, w->len), &up), SP_OK);
 	assert_int_equal(up.limit, size);
-	return ASK(
-	    w, commit, .upload = up.upload, .size = size, .content = span_of(content, size + 106));
+	return ASK(w, commit, .upload = up.upload, .size = size, .has_sha256 = 1,
+	    .content = span_of(content, size + 106));
 }
 
 uint64_t

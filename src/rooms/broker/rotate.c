@@ -7,6 +7,7 @@
 
 #define WAIT_UPLOADS_MS 1000
 #define WAIT_FAILED_MS 30000
+#define KEPT_A_BATCH 32u
 
 struct rotation {
 	int64_t org;
@@ -21,6 +22,8 @@ struct rewrap {
 	struct op op;
 	uint8_t blob[16];
 	int64_t old_epoch;
+	int64_t upload; /* an unfinished one; 0: a stored blob */
+	uint8_t wrap[96];
 };
 
 static void batch(struct broker *b);
@@ -75,10 +78,31 @@ one_less(struct broker *b)
 static void
 rewrap_committed(struct broker *b, struct op *op, const struct answer *a)
 {
+	struct rewrap *w = (struct rewrap *)op;
+	struct upload *u = w->upload != 0 ? upload_find(b, w->upload) : NULL;
+
 	if (a->err != SP_OK && b->rotation != NULL)
 		b->rotation->failed = true;
+	/* by number: it may be another connection's by now, which is the same key */
+	if (a->err == SP_OK && u != NULL && b->rotation != NULL) {
+		memcpy(u->wrap, w->wrap, sizeof(u->wrap));
+		u->epoch = b->rotation->epoch;
+	}
 	op_end(b, op);
 	one_less(b);
+}
+
+/* the new wrap into its row */
+static int
+store_wrap(struct broker *b, struct rewrap *w, struct span wrap)
+{
+	if (wrap.len != sizeof(w->wrap))
+		return SP_EDAMAGED;
+	memcpy(w->wrap, wrap.ptr, sizeof(w->wrap));
+	if (w->upload != 0)
+		return sql_run(b->db, SQL_UPLOAD_REWRAP, SI(w->upload), SB(wrap));
+	return sql_run(b->db, SQL_BLOB_REWRAP, SB(span_of(w->blob, 16)), SI(b->rotation->epoch),
+	    SB(wrap), SI(w->old_epoch));
 }
 
 static void
@@ -88,8 +112,7 @@ rewrapped(struct broker *b, struct op *op, const struct answer *a)
 	int err = a->err;
 
 	if (err == SP_OK && b->rotation != NULL)
-		err = sql_run(b->db, SQL_BLOB_REWRAP, SB(span_of(w->blob, 16)),
-		    SI(b->rotation->epoch), SB(a->wrap), SI(w->old_epoch));
+		err = store_wrap(b, w, a->wrap);
 	if (err == SP_OK) {
 		op_commit(b, op, rewrap_committed);
 		return;
@@ -160,38 +183,69 @@ old_upload(const struct broker *b, const struct rotation *r)
 	return false;
 }
 
+static int
+order_rewrap(
+    struct broker *b, const uint8_t blob[16], struct span wrap, int64_t old_epoch, int64_t upload)
+{
+	struct rotation *r = b->rotation;
+	struct rewrap *w = op_new(b, NULL, sizeof(*w));
+	struct ipc_rewrap m = {.org = (uint64_t)r->org, .wrap = wrap};
+	int err;
+
+	if (w == NULL)
+		return SP_ENOMEM;
+	memcpy(w->blob, blob, sizeof(w->blob));
+	memcpy(m.blob.b, blob, sizeof(m.blob.b));
+	w->old_epoch = old_epoch;
+	w->upload = upload;
+	if ((err = ledger_rewrap(b, &w->op, &m, rewrapped)) == SP_OK)
+		r->in_flight++;
+	else
+		op_end(b, &w->op);
+	return err;
+}
+
+static int
+batch_blobs(struct broker *b)
+{
+	DEFER(sql_end)
+	struct sql q =
+	    sql_query(b->db, SQL_BLOBS_OF_EPOCH, SI(b->rotation->org), SI(b->rotation->epoch));
+	int rc;
+
+	while ((rc = sql_step(&q)) == 1) {
+		struct span id = sql_blob(&q), wrap = sql_blob(&q);
+
+		if (id.len != 16)
+			return SP_EDAMAGED;
+		if ((rc = order_rewrap(b, id.ptr, wrap, sql_i64(&q), 0)) != SP_OK)
+			return rc;
+	}
+	return rc;
+}
+
+/* Unfinished uploads may wait for their owners longer than a rotation should. */
+static int
+batch_kept(struct broker *b)
+{
+	const struct rotation *r = b->rotation;
+	int rc = SP_OK;
+
+	for (struct upload *u = b->uploads; u != NULL && rc == SP_OK; u = u->next)
+		if (u->is_kept && u->org == r->org && u->epoch < r->epoch &&
+		    r->in_flight <= KEPT_A_BATCH)
+			rc = order_rewrap(
+			    b, u->blob, span_of(u->wrap, sizeof(u->wrap)), u->epoch, u->id);
+	return rc;
+}
+
 static void
 batch(struct broker *b)
 {
 	struct rotation *r = b->rotation;
-	int rc;
 
 	r->in_flight = 1; /* this function: the batch is not over before it ends */
-	{
-		DEFER(sql_end)
-		struct sql q = sql_query(b->db, SQL_BLOBS_OF_EPOCH, SI(r->org), SI(r->epoch));
-
-		while ((rc = sql_step(&q)) == 1) {
-			struct rewrap *w = op_new(b, NULL, sizeof(*w));
-			struct span id = sql_blob(&q), wrap = sql_blob(&q);
-			struct ipc_rewrap m = {.org = (uint64_t)r->org, .wrap = wrap};
-
-			if (w != NULL && id.len == sizeof(w->blob)) {
-				memcpy(w->blob, id.ptr, id.len);
-				memcpy(m.blob.b, id.ptr, id.len);
-				w->old_epoch = sql_i64(&q);
-				if (ledger_rewrap(b, &w->op, &m, rewrapped) == SP_OK) {
-					r->in_flight++;
-					continue;
-				}
-			}
-			r->failed = true;
-			if (w != NULL)
-				op_end(b, &w->op);
-			break;
-		}
-	}
-	if (rc < 0)
+	if (batch_blobs(b) != SP_OK || (r->in_flight == 1 && batch_kept(b) != SP_OK))
 		r->failed = true;
 	if (r->in_flight > 1 || r->failed) {
 		one_less(b);

@@ -17,6 +17,10 @@ int scrub_blob(
     struct broker *b, struct op *op, int64_t version, const char *path, op_fn next) MUST_USE;
 /* scrub_note - what a scrubber found, into log and database. */
 void scrub_note(struct broker *b, struct worker *scrubber, const struct ipc_scrubbed *m);
+/* backfill_tick - once a second: have the next version without a hash read (backfill.c).
+ * backfill_yield - an administrator wants the scrubber now: that version is read again later. */
+void backfill_tick(struct broker *b);
+void backfill_yield(struct broker *b);
 /* scrub_idle - is a scrubber idle? */
 bool scrub_idle(const struct broker *b);
 #endif

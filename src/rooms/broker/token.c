@@ -122,7 +122,7 @@ bool
 session_is_needed(const struct broker *b, int64_t session)
 {
 	for (const struct worker *w = b->all; w != NULL; w = w->next)
-		if (w->upload != NULL && w->actor.session == session)
+		if (w->uploads != NULL && w->actor.session == session)
 			return true;
 	return false;
 }

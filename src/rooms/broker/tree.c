@@ -1,6 +1,8 @@
 /* tree.c - rows of folders, files and versions; paths; targets as a caller sees them. */
 #include "rooms/broker/tree.h"
 
+#include "base/text.h"
+
 int
 folder_get(struct db *db, int64_t id, struct folder *ret)
 {
@@ -110,6 +112,22 @@ folder_path(struct db *db, int64_t id, char *buf, size_t cap, unsigned *ret_dept
 	if (ret_depth != NULL)
 		*ret_depth = depth;
 	return SP_OK;
+}
+
+int
+version_path(struct db *db, const struct version *v, char *buf, size_t cap)
+{
+	char folder[PATH_MAX_BYTES + 1];
+	struct file file;
+	struct text t = text_of(buf, cap);
+	int err = file_get(db, v->file, &file);
+
+	if (err == 1) {
+		err = folder_path(db, file.folder, folder, sizeof(folder), NULL);
+		return err == SP_OK ? path_join(folder, span_str(file.name), buf, cap) : err;
+	}
+	text_str(&t, "(deleted)");
+	return err;
 }
 
 int
@@ -444,18 +462,4 @@ entry_reply(struct broker *b, uint64_t serial, const struct node *n, bool create
 	e.m.created = created;
 	REPLY(b, serial, ENTRY, entry, &e.m, -1);
 	return SP_OK;
-}
-
-int
-handle_stat(struct broker *b, struct worker *w, struct span body)
-{
-	const struct access *a;
-	struct ipc_stat m;
-	struct node n;
-	int err = ipc_get_stat(body, &m);
-
-	if (err != SP_OK || (err = worker_access(b, w, &a)) != SP_OK ||
-	    (err = node_find(b->db, a, m.by, (int64_t)m.id, m.path, &n)) != SP_OK)
-		return err;
-	return entry_reply(b, w->serial, &n, false);
 }

@@ -33,6 +33,8 @@ int version_get(struct db *db, int64_t id, struct version *ret) MUST_USE;
 int folder_path(struct db *db, int64_t id, char *buf, size_t cap, unsigned *ret_depth) MUST_USE;
 /* path_join - folder path and name. errors SP_EDEPTH */
 int path_join(const char *folder, struct span name, char *buf, size_t cap) MUST_USE;
+/* version_path - where a version is seen: its file's path; "(deleted)" when that is gone. */
+int version_path(struct db *db, const struct version *v, char *buf, size_t cap) MUST_USE;
 /* folder_chain - the folder and all above it, nearest first; at most PATH_MAX_DEPTH + 2. */
 int folder_chain(struct db *db, int64_t id, int64_t *ret, size_t *ret_n) MUST_USE;
 /* folder_account - bytes and sums change in a folder and in all above it. */

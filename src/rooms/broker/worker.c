@@ -38,6 +38,11 @@ static const struct {
     {IPC_PUT, BEGIN, handle_put},
     {IPC_COMMIT, FINISH, handle_commit},
     {IPC_ABORT, FINISH, handle_abort},
+    {IPC_PROGRESS, FINISH, handle_progress},
+    {IPC_RESUME, BEGIN, handle_resume},
+    {IPC_RENAME, BEGIN, handle_rename},
+    {IPC_TOUCH, BEGIN, handle_touch},
+    {IPC_SPACE, BEGIN, handle_space},
 };
 
 static void on_worker(void *arg, int fd, unsigned events);
@@ -135,8 +140,7 @@ close_worker(struct broker *b, struct worker *w)
 	w->is_dead = true;
 	if (!ipc_is_worker(w->room))
 		helper_lost(b, w);
-	if (w->upload != NULL)
-		upload_lost(b, w);
+	uploads_lost(b, w);
 	ssh_forget(b, w);
 }
 

@@ -214,7 +214,11 @@ check_keys(const struct instance *in)
 		check_key(path, "the audit log's key");
 }
 
-static const enum ipc_file_what host_keys[] = {FILE_SSH_ED25519, FILE_SSH_ECDSA, FILE_SSH_RSA};
+static const enum ipc_file_what host_keys[] = {
+#define HOST_KEY(WHAT, TYPE, path, sshfp) WHAT,
+#include "ipc/hostkeys.def"
+#undef HOST_KEY
+};
 
 static bool
 sftp_is_open(const struct instance *in)
@@ -420,9 +424,9 @@ static const struct file_place {
     {FILE_LEDGER_DIR, "ledger", O_RDONLY | O_DIRECTORY},
     {FILE_DATABASE_DIR, "db", O_RDONLY | O_DIRECTORY},
     {FILE_BLOB_DIR, "blobs", O_RDONLY | O_DIRECTORY},
-    {FILE_SSH_ED25519, "keys/ssh_host_ed25519.key", O_RDONLY},
-    {FILE_SSH_ECDSA, "keys/ssh_host_ecdsa.key", O_RDONLY},
-    {FILE_SSH_RSA, "keys/ssh_host_rsa.key", O_RDONLY},
+#define HOST_KEY(WHAT, TYPE, path, sshfp) {WHAT, path, O_RDONLY},
+#include "ipc/hostkeys.def"
+#undef HOST_KEY
 };
 
 int

@@ -75,8 +75,11 @@ on_taken(struct seat *by, const struct chan_msg *m)
 	if (err != SP_OK)
 		return err;
 	w = worker_by_serial(by->sup, t.serial);
-	if (w != NULL) /* else it has ended in the meantime */
-		worker_taken(w, t.address);
+	if (w == NULL) /* it has ended in the meantime */
+		return SP_OK;
+	if ((ipc_door(w->pool->room) & (1u << by->room)) == 0) /* not a worker of its door */
+		return SP_EDENIEDMSG;
+	worker_taken(w, t.address);
 	return SP_OK;
 }
 

@@ -144,6 +144,7 @@ put_commit(struct put *p, bool checked, struct span comment, struct ipc_entry *r
 	    .size = p->size,
 	    .crc32 = p->crc32,
 	    .checked = checked,
+	    .has_sha256 = 1,
 	    .comment = comment,
 	    .agent = span_str(p->c->agent),
 	    .content = span_of(NULL, 0)};

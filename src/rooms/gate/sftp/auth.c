@@ -175,6 +175,8 @@ answered(struct auth *a, struct span payload)
 	int rc = ssh_get_info_response(payload, 1, &answer);
 
 	a->s->phase = SSH_PHASE_AUTH;
+	if (rc == SP_ESYNTAX) /* another number of answers: RFC 4256 section 3.4 */
+		return fail(a, span_of(NULL, 0), false);
 	if (rc < 0)
 		return conn_disconnect(a->s, SSH_DISCONNECT_PROTOCOL_ERROR,
 		    "malformed answer to a question", rc);

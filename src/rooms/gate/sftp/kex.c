@@ -418,15 +418,28 @@ send_reply(struct stream *s, const struct agreed *a)
 
 /* ---- the exchange, from the client's public value on ---- */
 
+/* The packet that a client sent on a guess that was wrong: of any method, and not to be looked at. */
+static int
+drop_guess(struct stream *s)
+{
+	struct span p;
+	uint32_t seq;
+	int rc = link_recv(&s->link, &p, &seq);
+
+	if (rc == SP_OK && (p.ptr[0] < 30 || p.ptr[0] > 49))
+		rc = conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR,
+		    "the packet that was announced did not follow", SP_EDENIEDMSG);
+	return rc;
+}
+
 static int
 await_public(struct stream *s, const struct chosen *c, struct span *ret_q_c)
 {
 	struct span payload;
-	int rc;
+	int rc = c->guessed_wrong ? drop_guess(s) : SP_OK;
 
 	s->phase = SSH_PHASE_KEX;
-	rc = conn_next(s, &payload);
-	if (rc == SP_OK && c->guessed_wrong)
+	if (rc == SP_OK)
 		rc = conn_next(s, &payload);
 	if (rc < 0)
 		return rc;
