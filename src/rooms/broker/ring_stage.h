@@ -24,6 +24,8 @@ struct stage {
 	char path[4097], from[4097], to[4097]; /* of the last RECORD that was a rename */
 	bool refuses;			       /* releases */
 	bool auth_says;			       /* the password is right */
+	char said[8192];		       /* the last RECORD: user, then "key=value" a line */
+	struct chan signer;		       /* the signer's end */
 	unsigned n_releases, n_violations, n_kills;
 	struct worker_end *helpers; /* authenticators, freed at the end */
 	uint8_t buf[IPC_MAX];
@@ -76,6 +78,7 @@ void run_ms(struct stage *s, int64_t ms);
 uint64_t append(struct stage *s, uint16_t event);
 void answer_held(struct stage *s);
 void link_ledger(struct stage *s, bool at_start);
+void link_signer(struct stage *s);
 void read_supervisor(struct stage *s);
 void broker_up(struct stage *s);
 void broker_down(struct stage *s);

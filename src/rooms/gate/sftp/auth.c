@@ -100,6 +100,7 @@ judged(struct auth *a, const struct ipc_ssh_auth *m, struct span algorithm, stru
 		a->wants_code = m->code != 0;
 		return fail(a, m->methods, true);
 	default:
+		a->wants_code = m->code != 0;
 		return fail(a, m->methods, false);
 	}
 }
