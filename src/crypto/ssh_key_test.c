@@ -209,6 +209,13 @@ test_sshsig(void **state)
 	}
 }
 
+static void
+append_zero(struct bytes *b)
+{
+	assert_true(b->len < sizeof(b->b));
+	b->b[b->len++] = 0;
+}
+
 /* One bit of the signature, the data or the key is wrong; bytes are missing; bytes are too many. */
 static void
 test_one_bit(void **state)
@@ -235,7 +242,7 @@ test_one_bit(void **state)
 					break;
 				}
 			}
-			part[p]->b[part[p]->len++] = 0;
+			append_zero(part[p]);
 			assert_true(verify(&key, known[i].algorithm, &data, &sig) < SP_OK);
 			part[p]->len--;
 		}
