@@ -71,7 +71,7 @@ int
 sftp_do_open(struct sftp *x, const struct sftp_open *m)
 {
 	uint32_t flags = m->flags & SFTP_OPEN_ALL;
-	struct handle *h;
+	struct handle *h = NULL;
 	struct path p;
 	int rc;
 
@@ -126,7 +126,7 @@ close_upload(struct sftp *x, struct handle *h)
 int
 sftp_do_close(struct sftp *x, const struct sftp_close *m)
 {
-	struct handle *h;
+	struct handle *h = NULL;
 	int rc = handle_find(x, m->handle, &h);
 	bool continued;
 
