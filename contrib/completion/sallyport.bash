@@ -14,17 +14,21 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status org group user folder acl token session audit key fsck backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status org group user folder acl ca token session audit key hostkey fsck backup restore completion version -C --json --help --version" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
-	"user") words="add list show set passwd suspend activate remove" ;;
+	"user") words="add list show set key otp passwd suspend activate remove" ;;
+	"user key") words="add list remove" ;;
+	"user otp") words="add remove" ;;
 	"folder") words="add list remove" ;;
 	"acl") words="set show remove" ;;
+	"ca") words="add list remove" ;;
 	"token") words="add list remove" ;;
 	"session") words="list revoke" ;;
 	"audit") words="verify list prove check checkpoint" ;;
 	"key") words="status rotate unlock" ;;
-	"init"*) words="--json --help --https --admin --org --name --certificate --key --root-key --recovery-passphrase-stdin --segment-length" ;;
+	"hostkey") words="show make" ;;
+	"init"*) words="--json --help --https --admin --sftp --org --name --certificate --key --root-key --recovery-passphrase-stdin --segment-length" ;;
 	"serve"*) words="--json --help" ;;
 	"status"*) words="--json --help" ;;
 	"org add"*) words="--json --help --quota" ;;
@@ -40,7 +44,12 @@ _sallyport() {
 	"user add"*) words="--json --help --password-stdin --org --full-name --email --level --quota" ;;
 	"user list"*) words="--json --help --org" ;;
 	"user show"*) words="--json --help --org" ;;
-	"user set"*) words="--json --help --org --full-name --email --level --quota" ;;
+	"user set"*) words="--json --help --org --full-name --email --level --quota --auth-methods" ;;
+	"user key add"*) words="--json --help --file --comment --org" ;;
+	"user key list"*) words="--json --help --org" ;;
+	"user key remove"*) words="--json --help --org" ;;
+	"user otp add"*) words="--json --help --org" ;;
+	"user otp remove"*) words="--json --help --org" ;;
 	"user passwd"*) words="--json --help --password-stdin --org" ;;
 	"user suspend"*) words="--json --help --org" ;;
 	"user activate"*) words="--json --help --org" ;;
@@ -51,6 +60,9 @@ _sallyport() {
 	"acl set"*) words="--json --help --rights --user --group --override --org" ;;
 	"acl show"*) words="--json --help --org" ;;
 	"acl remove"*) words="--json --help --user --group --org" ;;
+	"ca add"*) words="--json --help --file --org" ;;
+	"ca list"*) words="--json --help --org" ;;
+	"ca remove"*) words="--json --help --org" ;;
 	"token add"*) words="--json --help --org --name --expires --scope" ;;
 	"token list"*) words="--json --help --org" ;;
 	"token remove"*) words="--json --help" ;;
@@ -64,6 +76,8 @@ _sallyport() {
 	"key status"*) words="--json --help" ;;
 	"key rotate"*) words="--json --help --org" ;;
 	"key unlock"*) words="--json --help --passphrase-stdin" ;;
+	"hostkey show"*) words="--json --help --known-hosts --sshfp" ;;
+	"hostkey make"*) words="--json --help" ;;
 	"fsck"*) words="--json --help --content" ;;
 	"backup"*) words="--json --help --with-root-key" ;;
 	"restore"*) words="--json --help --passphrase-stdin" ;;

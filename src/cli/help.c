@@ -59,15 +59,51 @@ put_options(const char *usage)
 			(void)printf(" %.*s", (int)item.name.len, (const char *)item.name.ptr);
 }
 
-static void
-put_subcommands(const struct cli_command *c, size_t n, size_t first)
+/* words_cut - the first n words; shorter when there are no more. */
+static struct span
+words_cut(const char *words, size_t n)
 {
-	struct span group = first_word(c[first].words);
+	struct span all = span_str(words);
+	size_t len = 0;
 
+	while (n-- != 0 && len < all.len)
+		len += span_find(span_skip(all, len), ' ') + (n != 0);
+	return span_cut(all, len < all.len ? len : all.len);
+}
+
+/* is_below - do the words begin with this group of commands, and go on? */
+static bool
+is_below(const char *words, struct span group)
+{
+	struct span all = span_str(words);
+
+	return all.len > group.len && span_starts(all, group) && all.ptr[group.len] == ' ';
+}
+
+/* put_group - what can follow the first n words of row `first`, when they are a group that no row
+ * before it belongs to. */
+static void
+put_group(const struct cli_command *c, size_t n_rows, size_t first, size_t n)
+{
+	struct span group = words_cut(c[first].words, n);
+
+	if (!is_below(c[first].words, group))
+		return;
+	for (size_t i = 0; i < first; i++)
+		if (is_below(c[i].words, group))
+			return;
 	(void)printf("\t\"%.*s\") words=\"", (int)group.len, (const char *)group.ptr);
-	for (size_t i = first; i < n; i++)
-		if (span_eq(first_word(c[i].words), group))
-			(void)printf("%s%s", i == first ? "" : " ", c[i].words + group.len + 1);
+	for (size_t i = first; i < n_rows; i++) {
+		struct span next = words_cut(c[i].words, n + 1);
+		bool is_new = is_below(c[i].words, group);
+
+		for (size_t k = first; k < i && is_new; k++)
+			is_new = !span_eq(words_cut(c[k].words, n + 1), next);
+		if (is_new)
+			(void)printf("%s%.*s", i == first ? "" : " ",
+			    (int)(next.len - group.len - 1),
+			    (const char *)next.ptr + group.len + 1);
+	}
 	(void)printf("\" ;;\n");
 }
 
@@ -107,8 +143,8 @@ cmd_completion(struct cli *cli)
 			(void)printf("%.*s ", (int)first_word(c[i].words).len, c[i].words);
 	(void)printf("-C --json --help --version\" ;;\n");
 	for (size_t i = 0; i < n; i++)
-		if (is_first_of_group(c, i) && strchr(c[i].words, ' ') != NULL)
-			put_subcommands(c, n, i);
+		for (size_t k = 1; k <= 2; k++)
+			put_group(c, n, i, k);
 	for (size_t i = 0; i < n; i++) {
 		(void)printf("\t\"%s\"*) words=\"--json --help", c[i].words);
 		put_options(c[i].usage);

@@ -1,6 +1,6 @@
 /* ssh_host_key_test.c - host keys as OpenSSH and OpenSSL write them; made, loaded, signed with. */
 #include "crypto/sign.h"
-#include "crypto/ssh_test.h"
+#include "crypto/test.h"
 
 #include <openssl/crypto.h>
 

@@ -1,5 +1,5 @@
 /* ssh_public_test.c - what is no public key, or none that is taken. */
-#include "crypto/ssh_test.h"
+#include "crypto/test.h"
 
 static const struct {
 	const char *file;

@@ -34,6 +34,7 @@ struct admin_call {
 	struct wr detail;     /* pairs of the record */
 	int64_t ends_user;    /* sessions of this user are ended with the change; 0: none */
 	int64_t ends_session; /* this session is; 0: none */
+	bool shreds;	      /* a wrapped key was overwritten: no old page is to keep it */
 	char why[512];	      /* a sentence beyond the error's own, or "" */
 	size_t page_bytes;    /* taken by rows so far */
 	uint8_t detail_buf[8192];
@@ -116,6 +117,13 @@ json_t *admin_limit(int64_t v);
 /* admin_record - what the ledger is to hold.  admin_detail - one pair more. */
 int admin_record(struct admin_call *a, uint16_t event, int64_t org) MUST_USE;
 void admin_detail(struct admin_call *a, const char *key, struct span value);
+
+/* ---- of the verbs about users, in admin_ssh.c ---- */
+
+/* admin_user_factors - into the result: how the user logs in over SSH, and the second factor.
+ * admin_user_methods - take up --auth-methods, when it is given.  errors SP_EUSAGE */
+int admin_user_factors(struct admin_call *a, int64_t user) MUST_USE;
+int admin_user_methods(struct admin_call *a, int64_t user) MUST_USE;
 
 /* ---- for LONG verbs (control.c) ---- */
 

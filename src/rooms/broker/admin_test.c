@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "crypto/wrap.h"
 #include "rooms/broker/admin.h"
+#include "rooms/broker/otp.h"
 
 /* LONG verbs need a running broker; tests/e2e has them. */
 #define LONG_VERB(fn)                                                                              \
@@ -17,6 +19,7 @@
 LONG_VERB(admin_status)
 LONG_VERB(admin_key_rotate)
 LONG_VERB(admin_folder_remove)
+LONG_VERB(admin_otp_add)
 LONG_VERB(admin_fsck_database)
 LONG_VERB(admin_fsck_known)
 LONG_VERB(admin_fsck_content)
@@ -253,6 +256,145 @@ tokens(void **state)
 	assert_int_equal(call.event, EVENT_SESSION_REVOKED);
 }
 
+#define KEY_LINE "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEMGbRR92ABNGVnqrcWTrplDNPAUeKlHxnPUAaiJtQG3"
+#define KEY_PRINT "SHA256:kufPxrXE4HnbyiIjx5MdLkn2yqV5xRbEHjewnmBhXW4"
+#define OTHER_LINE "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBGNzWVo4KkBy3g5lie2R2tHkTbLfcfe1LhVpmZmniRJr18dG5J0LmobGofFJSa4ovM1uRjNm8AEWfMNn8hu35VU="
+
+static void
+ssh_keys(void **state)
+{
+	(void)state;
+	assert_int_equal(run("user add", "{'name':'alice'}"), SP_OK);
+	assert_int_equal(
+	    run("user key add", "{'name':'nobody','line':'" KEY_LINE "'}"), SP_ENOUSER);
+	assert_int_equal(run("user key add", "{'name':'alice'}"), SP_EUSAGE);
+	assert_int_equal(
+	    run("user key add", "{'name':'alice','line':'/root/.ssh/id_rsa'}"), SP_ESYNTAX);
+	assert_int_equal(
+	    run("user key add", "{'name':'alice','line':'command=\\'sh\\' " KEY_LINE "'}"),
+	    SP_ESYNTAX);
+	assert_int_equal(run("user key add", "{'name':'alice','line':' " KEY_LINE " a key '}"),
+	    SP_OK);
+	assert_int_equal(call.event, EVENT_SSH_KEY_ADDED);
+	assert_non_null(memmem(call.detail_buf, call.detail.len, KEY_PRINT, strlen(KEY_PRINT)));
+	assert_string_equal(
+	    json_string_value(json_object_get(call.result, "fingerprint")), KEY_PRINT);
+	assert_string_equal(
+	    json_string_value(json_object_get(call.result, "comment")), "a key");
+	assert_int_equal(
+	    run("user key add", "{'name':'alice','line':'" KEY_LINE "'}"), SP_EEXISTS);
+	assert_int_equal(run("user key add",
+			     "{'name':'alice','line':'" OTHER_LINE "','comment':'a\\u0007'}"),
+	    SP_EUSAGE);
+	assert_int_equal(
+	    run("user key add", "{'name':'alice','line':'" OTHER_LINE "','comment':'token'}"),
+	    SP_OK);
+	assert_int_equal(run("user key list", "{'name':'alice'}"), SP_OK);
+	assert_int_equal(n_rows(), 2);
+	assert_int_equal(run("user show", "{'name':'alice'}"), SP_OK);
+	assert_int_equal(json_array_size(json_object_get(call.result, "ssh_keys")), 2);
+	assert_true(json_is_null(json_object_get(call.result, "one_time_codes")));
+	assert_int_equal(
+	    run("user key remove", "{'name':'alice','fingerprint':'SHA256:x'}"), SP_ENOTFOUND);
+	assert_int_equal(
+	    run("user key remove", "{'name':'alice','fingerprint':'" KEY_PRINT "'}"), SP_OK);
+	assert_int_equal(call.event, EVENT_SSH_KEY_REMOVED);
+	assert_int_equal(
+	    run("user key remove", "{'name':'alice','fingerprint':'" KEY_PRINT "'}"),
+	    SP_ENOTFOUND);
+	/* the keys go with their user */
+	assert_int_equal(run("user remove", "{'name':'alice'}"), SP_OK);
+	assert_int_equal(run("user key list", "{'name':'alice'}"), SP_ENOUSER);
+}
+
+static void
+ssh_methods(void **state)
+{
+	(void)state;
+	assert_int_equal(run("user add", "{'name':'alice'}"), SP_OK);
+	assert_int_equal(
+	    run("user set", "{'name':'alice','auth-methods':'publickey,telepathy'}"), SP_EUSAGE);
+	assert_int_equal(run("user set", "{'name':'alice','auth-methods':' '}"), SP_EUSAGE);
+	assert_int_equal(run("user set",
+			     "{'name':'alice','auth-methods':'publickey,keyboard-interactive "
+			     "publickey,password'}"),
+	    SP_OK);
+	assert_int_equal(call.event, EVENT_USER_CHANGED);
+	assert_int_equal(run("user show", "{'name':'alice'}"), SP_OK);
+	assert_string_equal(json_string_value(json_object_get(call.result, "auth_methods")),
+	    "publickey,keyboard-interactive publickey,password");
+	assert_int_equal(run("user set", "{'name':'alice','auth-methods':'any'}"), SP_OK);
+	assert_int_equal(run("user show", "{'name':'alice'}"), SP_OK);
+	assert_true(json_is_null(json_object_get(call.result, "auth_methods")));
+}
+
+static void
+authorities(void **state)
+{
+	(void)state;
+	assert_int_equal(run("org add", "{'name':'second'}"), SP_OK);
+	assert_int_equal(run("ca add", "{'name':'a b','line':'" KEY_LINE "'}"), SP_ENAME);
+	assert_int_equal(run("ca add", "{'name':'hr','line':'hr'}"), SP_ESYNTAX);
+	assert_int_equal(run("ca add", "{'name':'hr','line':'" KEY_LINE "'}"), SP_OK);
+	assert_int_equal(call.event, EVENT_CA_ADDED);
+	assert_string_equal(call.org, "main");
+	assert_int_equal(run("ca add", "{'name':'HR','line':'" OTHER_LINE "'}"), SP_EEXISTS);
+	assert_int_equal(run("ca add", "{'name':'it','line':'" KEY_LINE "'}"), SP_EEXISTS);
+	assert_int_equal(
+	    run("ca add", "{'name':'hr','line':'" KEY_LINE "','org':'second'}"), SP_OK);
+	assert_int_equal(run("ca list", "{}"), SP_OK);
+	assert_int_equal(n_rows(), 2);
+	assert_int_equal(run("ca list", "{'org':'second'}"), SP_OK);
+	assert_int_equal(n_rows(), 1);
+	assert_string_equal(cell(0, "fingerprint"), KEY_PRINT);
+	assert_string_equal(cell(0, "org"), "second");
+	assert_int_equal(run("ca remove", "{'name':'hr','org':'second'}"), SP_OK);
+	assert_int_equal(call.event, EVENT_CA_REMOVED);
+	assert_int_equal(run("ca remove", "{'name':'hr','org':'second'}"), SP_ENOTFOUND);
+	assert_int_equal(run("ca list", "{}"), SP_OK);
+	assert_int_equal(n_rows(), 1);
+}
+
+/* A seed is shredded with its second factor, and with its user. */
+static void
+one_time_codes(void **state)
+{
+	struct wrap_info info = {.state = WRAP_STAGED, .epoch = 1, .length = OTP_SEED_BYTES};
+	struct otp o = {.org = 1, .content_len = 126};
+	uint8_t kek[32] = {1}, key[32] = {2};
+	int64_t one = 0;
+
+	(void)state;
+	for (uint8_t i = 0; i < 2; i++) {
+		assert_int_equal(
+		    run("user add", i == 0 ? "{'name':'alice'}" : "{'name':'bob'}"), SP_OK);
+		o.user = json_integer_value(json_object_get(call.result, "id"));
+		o.blob[0] = (uint8_t)(i + 1);
+		assert_int_equal(key_wrap(kek, 1, o.blob, &info, key, o.wrap), SP_OK);
+		assert_int_equal(otp_add(db, &o, 1800000000000000), SP_OK);
+		assert_int_equal(otp_add(db, &o, 1800000000000000), SP_EEXISTS);
+		assert_int_equal(otp_burn(db, o.user, 5), SP_OK);
+		assert_int_equal(otp_burn(db, o.user, 5), SP_EAUTH);
+		assert_int_equal(otp_burn(db, o.user, 4), SP_EAUTH);
+		assert_int_equal(otp_burn(db, o.user, 6), SP_OK);
+	}
+	assert_int_equal(run("user show", "{'name':'alice'}"), SP_OK);
+	assert_true(json_is_string(json_object_get(call.result, "one_time_codes")));
+	assert_int_equal(run("user otp remove", "{'name':'alice'}"), SP_OK);
+	assert_int_equal(call.event, EVENT_OTP_REMOVED);
+	assert_true(call.shreds);
+	assert_int_equal(run("user otp remove", "{'name':'alice'}"), SP_ENOTFOUND);
+	assert_int_equal(run("user remove", "{'name':'bob'}"), SP_OK);
+	assert_true(call.shreds);
+	for (uint8_t i = 0; i < 2; i++) {
+		o.blob[0] = (uint8_t)(i + 1);
+		assert_int_equal(
+		    sql_get(db, SQL_BLOB_KNOWN, &one, SB(span_of(o.blob, 16))), 0);
+		assert_int_equal(
+		    sql_get(db, SQL_CONTENT_LENGTH, &one, SB(span_of(o.blob, 16))), 0);
+	}
+}
+
 static void
 long_lists_come_in_pages(void **state)
 {
@@ -385,6 +527,10 @@ main(void)
 	    cmocka_unit_test_setup_teardown(users_come_and_go, setup, teardown),
 	    cmocka_unit_test_setup_teardown(folders_and_rights, setup, teardown),
 	    cmocka_unit_test_setup_teardown(tokens, setup, teardown),
+	    cmocka_unit_test_setup_teardown(ssh_keys, setup, teardown),
+	    cmocka_unit_test_setup_teardown(ssh_methods, setup, teardown),
+	    cmocka_unit_test_setup_teardown(authorities, setup, teardown),
+	    cmocka_unit_test_setup_teardown(one_time_codes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(long_lists_come_in_pages, setup, teardown),
 	    cmocka_unit_test_setup_teardown(several_organisations, setup, teardown),
 	    cmocka_unit_test_setup_teardown(odd_arguments_do_no_harm, setup, teardown),

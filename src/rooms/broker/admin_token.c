@@ -157,19 +157,21 @@ token_json(struct sql *q, int64_t id, const char *user)
 static json_t *
 session_json(struct sql *q, int64_t id, const char *user)
 {
-	static const char *const doors[] = {"public", "administration"};
+	static const char *const listeners[] = {"public", "administration"};
+	static const char *const doors[] = {"https", "sftp"};
 	json_t *o = json_object();
 	int64_t listener = sql_i64(q);
 	int bad = json_object_set_new(o, "id", json_integer(id)) |
 		  json_object_set_new(o, "user", json_string(user));
 
-	bad |= json_object_set_new(o, "listener", json_string(doors[listener == 1]));
+	bad |= json_object_set_new(o, "listener", json_string(listeners[listener == 1]));
 	bad |= json_object_set_new(o, "created", admin_time(sql_i64(q)));
 	bad |= json_object_set_new(o, "used", admin_time(sql_i64(q)));
 	(void)sql_i64(q); /* end of the access token */
 	bad |= json_object_set_new(o, "ends", admin_time(sql_i64(q)));
 	bad |= json_object_set_new(o, "address", admin_text(sql_text(q)));
 	bad |= json_object_set_new(o, "agent", admin_text(sql_text(q)));
+	bad |= json_object_set_new(o, "door", json_string(doors[sql_i64(q) == 1]));
 	if (bad == 0)
 		return o;
 	json_decref(o);

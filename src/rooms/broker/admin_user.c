@@ -2,6 +2,7 @@
 #include "base/name.h"
 #include "base/text.h"
 #include "rooms/broker/admin.h"
+#include "rooms/broker/otp.h"
 
 static const char *const levels[] = {
     "anonymous", "temporaryuser", "user", "audituser", "fileadmin", "admin", "sysadmin"};
@@ -242,15 +243,16 @@ admin_user_show(struct admin_call *a)
 		rc = rc < 0 ? rc : SP_OK;
 	}
 	if (rc == SP_OK)
-		return admin_set(a, "groups", groups);
-	json_decref(groups);
-	return rc;
+		rc = admin_set(a, "groups", groups);
+	else
+		json_decref(groups);
+	return rc == SP_OK ? admin_user_factors(a, user) : rc;
 }
 
 int
 admin_user_set(struct admin_call *a)
 {
-	static const char *const keys[] = {"full-name", "email", "level", "quota"};
+	static const char *const keys[] = {"full-name", "email", "level", "quota", "auth-methods"};
 	char before[4][256] = {"", "", "", ""}; /* full name, email, language, notes */
 	char notes[1025] = "";
 	struct span full, email;
@@ -288,6 +290,8 @@ admin_user_set(struct admin_call *a)
 	if (rc == SP_OK && admin_arg(a, "quota") != NULL &&
 	    (rc = admin_size(a, admin_arg(a, "quota"), &quota)) == SP_OK)
 		rc = sql_run(a->db, SQL_USER_SET_QUOTA, SI(user), SI(quota));
+	if (rc == SP_OK)
+		rc = admin_user_methods(a, user);
 	if (rc == SP_OK)
 		rc = user_record(a, EVENT_USER_CHANGED, org, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
@@ -357,11 +361,15 @@ admin_user_remove(struct admin_call *a)
 		if (rc != SP_OK)
 			return rc;
 	}
-	if (rc == 0)
+	if (rc == 0 && (rc = otp_remove(a->db, user)) >= 0) {
+		a->shreds = rc == 1;
+		rc = SP_OK;
+	}
+	if (rc == SP_OK)
 		rc = sql_run(a->db, SQL_ACL_REMOVE_SUBJECT, SI(/* kind= */ 0), SI(user));
 	if (rc == SP_OK)
 		rc = sql_run(
-		    a->db, SQL_USER_REMOVE, SI(user)); /* sessions, tokens, memberships go along */
+		    a->db, SQL_USER_REMOVE, SI(user)); /* sessions, tokens, keys, memberships go along */
 	a->ends_user = user;
 	return rc == SP_OK ? user_record(a, EVENT_USER_REMOVED, org, NULL) : rc;
 }

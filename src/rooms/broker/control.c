@@ -231,6 +231,8 @@ recorded(struct broker *b, struct op *base, const struct answer *answer)
 		worker_kill(b, a->ends_user, 0);
 	if (err == SP_OK && a->ends_session != 0)
 		worker_kill(b, 0, a->ends_session);
+	if (err == SP_OK && a->shreds)
+		b->wants_checkpoint = true;
 	if (err == SP_OK)
 		op->result = json_incref(a->result);
 	if (a != NULL)

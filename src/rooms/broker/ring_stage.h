@@ -24,6 +24,8 @@ struct stage {
 	char path[4097], from[4097], to[4097]; /* of the last RECORD that was a rename */
 	bool refuses;			       /* releases */
 	bool auth_says;			       /* the password is right */
+	char said[8192];		       /* the last RECORD: user, then "key=value" a line */
+	struct chan signer;		       /* the signer's end */
 	unsigned n_releases, n_violations, n_kills;
 	struct worker_end *helpers; /* authenticators, freed at the end */
 	uint8_t buf[IPC_MAX];
@@ -86,6 +88,7 @@ uint64_t append(struct stage *s, uint16_t event);
 /* let_go - answer what was held, and on with all that waited. */
 void let_go(struct stage *s);
 void link_ledger(struct stage *s, bool at_start);
+void link_signer(struct stage *s);
 void read_supervisor(struct stage *s);
 void broker_up(struct stage *s);
 void broker_down(struct stage *s);

@@ -6,6 +6,7 @@
 
 #include "rooms/broker/ring_stage.h"
 
+#include "base/text.h"
 #include "crypto/wrap.h"
 #include "sys/fd.h"
 
@@ -85,13 +86,21 @@ on_record(struct stage *s, struct span body)
 	struct ipc_record m;
 	struct ipc_recorded out;
 	struct span key, value;
+	struct text said;
 	struct rd rd;
 
 	assert_int_equal(ipc_get_record(body, &m), SP_OK);
 	out.ref = m.ref;
 	out.entry = append(s, m.event);
 	rd = rd_of(m.detail);
+	said = text_of(s->said, sizeof(s->said));
+	text_add(&said, m.user);
+	text_chr(&said, '\n');
 	while (ipc_pair_take(&rd, &key, &value)) {
+		text_add(&said, key);
+		text_chr(&said, '=');
+		text_add(&said, value);
+		text_chr(&said, '\n');
 		if (span_eq_str(key, "upload"))
 			memcpy(s->uploads[s->entry], value.ptr, value.len);
 		if (m.event == EVENT_FILE_RENAMED || m.event == EVENT_FOLDER_RENAMED)
@@ -230,6 +239,18 @@ link_ledger(struct stage *s, bool at_start)
 		assert_int_equal(ledger_link(s->b, pair[1]), SP_OK);
 }
 
+/* a new socket between signer and broker */
+void
+link_signer(struct stage *s)
+{
+	int pair[2];
+
+	assert_int_equal(sock_pair(pair), SP_OK);
+	chan_close(&s->signer);
+	chan_init(&s->signer, pair[0], ROOM_SIGNER, ROOM_BROKER);
+	assert_int_equal(signer_link(s->b, pair[1]), SP_OK);
+}
+
 /* what the broker told the supervisor */
 void
 read_supervisor(struct stage *s)
@@ -268,6 +289,8 @@ broker_up(struct stage *s)
 	s->ledger_watch = NULL;
 	link_ledger(s, true);
 	assert_int_equal(broker_begin(b), SP_OK);
+	s->signer.fd = -1;
+	link_signer(s);
 	run_ms(s, 60);
 	assert_true(b->is_serving);
 }
@@ -282,6 +305,7 @@ broker_down(struct stage *s)
 	chan_close(&s->supervisor);
 	broker_end(s->b);
 	chan_close(&s->ledger);
+	chan_close(&s->signer);
 	s->b = NULL;
 }
 
@@ -395,6 +419,26 @@ on_reply(void *arg, int fd, unsigned events)
 	loop_stop(w->s->b->loop);
 }
 
+/* "123456" is the code of the time step that is now, in the test's arithmetic */
+static void
+on_code(struct worker_end *w, const struct chan_msg *m)
+{
+	static const uint8_t content[126];
+	struct ipc_code_check check;
+	struct ipc_code_result out = {.err = -SP_EAUTH};
+	struct ipc_code_made made = {
+	    .content = span_of(content, sizeof(content)), .seed = SPAN_LIT("GEZDGNBVGY3TQOJQ")};
+
+	if (m->id == IPC_CODE_MAKE) {
+		assert_int_equal(chan_send_code_made(&w->chan, &made, -1), SP_OK);
+		return;
+	}
+	assert_int_equal(ipc_get_code_check(m->body, &check), SP_OK);
+	if (span_eq_str(check.code, "123456") && check.now_s / 30 > check.last_step)
+		out = (struct ipc_code_result){.step = check.now_s / 30};
+	assert_int_equal(chan_send_code_result(&w->chan, &out, -1), SP_OK);
+}
+
 /* password checks are answered at once; each authenticator serves one */
 
 static void
@@ -411,6 +455,9 @@ on_password(void *arg, int fd, unsigned events)
 		    .err = w->s->auth_says ? 0 : -SP_EAUTH, .phc = span_of(NULL, 0)};
 
 		assert_int_equal(chan_send_password_result(&w->chan, &out, -1), SP_OK);
+		add_authenticator(w->s);
+	} else if (rc == 1) {
+		on_code(w, &m);
 		add_authenticator(w->s);
 	}
 	if (rc != 0 && rc != 1) {

@@ -286,13 +286,30 @@ finish(struct broker *b, struct ssh_try *t, struct ssh_seat *s)
 
 /* ---- a proof was good ---- */
 
+/* note_proof - for the record: what counts.  A password that is followed by a code counts with it.
+ */
+static void
+note_proof(struct ssh_seat *s, enum ssh_proof proof, bool is_asked)
+{
+	size_t n = strlen(s->proofs);
+	struct text t = text_of(s->proofs + n, sizeof(s->proofs) - n);
+
+	if (n != 0)
+		text_chr(&t, ',');
+	if (proof == PROOF_CODE && is_asked) {
+		text_str(&t, ssh_proof_name(PROOF_PROMPT));
+		text_chr(&t, ',');
+	}
+	text_str(&t, ssh_proof_name(proof));
+}
+
 static void
 proved(struct broker *b, struct op *op, const struct answer *a)
 {
 	struct ssh_try *t = (struct ssh_try *)op;
 	struct ssh_seat *s = seat_of(b, op->serial);
-	struct text text;
 	enum ssh_auth_state state;
+	bool is_asked;
 
 	(void)a;
 	if (s == NULL) {
@@ -300,12 +317,11 @@ proved(struct broker *b, struct op *op, const struct answer *a)
 		op_end(b, op);
 		return;
 	}
+	is_asked = s->policy.step == STEP_ASKED;
 	state = ssh_policy_proved(&s->policy, t->proof);
 	s->user = t->attempt.account.id;
-	text = text_of(s->proofs + strlen(s->proofs), sizeof(s->proofs) - strlen(s->proofs));
-	if (s->proofs[0] != '\0')
-		text_chr(&text, ',');
-	text_str(&text, ssh_proof_name(t->proof));
+	if (state != SSH_AUTH_CODE)
+		note_proof(s, t->proof, is_asked);
 	s->by_code = s->by_code || t->attempt.by_code;
 	if (t->attempt.by_password) {
 		s->by_password = true;

@@ -24,12 +24,39 @@ oauth_error(struct conn *c, int status, const char *error, int err)
 	return reply_send(c);
 }
 
+/* The password was right, and the account has a second factor: MOVEit's RequestTokenMfaError.  Only
+ * codes of an authenticator app are there. */
+static int
+code_required(struct conn *c)
+{
+	const struct sp_err_row *row = sp_err_row(SP_ENEEDCODE);
+	struct json *j;
+
+	reply_begin(c, 401);
+	reply_field(c, "Content-Type", "application/json; charset=utf-8");
+	c->reply.json = json_of(&c->reply.body);
+	j = &c->reply.json;
+	json_open(j, '{');
+	json_kstr(j, "error", SPAN_LIT("mfa_required"));
+	json_kstr(j, "error_description", span_str(row->text));
+	json_ku64(j, "error_code", (uint64_t)row->moveit);
+	json_key(j, "mfa_supported_methods");
+	json_open(j, '{');
+	json_kbool(j, "is_mfa_authenticator_enabled", true);
+	json_kbool(j, "is_mfa_email_enabled", false);
+	json_close(j, '}');
+	json_close(j, '}');
+	return reply_send(c);
+}
+
 /* A grant that failed: what the client did wrong is 400, as MOVEit says it; what we could not do is
  * said as it is. */
 static int
 grant_failed(struct conn *c, int err)
 {
 	switch (err) {
+	case SP_ENEEDCODE:
+		return code_required(c);
 	case SP_EAUTH:
 	case SP_ESESSION:
 		return oauth_error(c, 400, "invalid_grant", err);
@@ -82,21 +109,27 @@ form_need(struct span form, const char *name, uint8_t *out, size_t cap)
 static int
 grant_password(struct conn *c, struct span form, struct ipc_session *ret)
 {
-	uint8_t user[255], password[1024], org[24];
+	uint8_t user[255], password[1024], org[24], code[16];
 	struct ipc_login_password m = {.agent = span_str(c->agent)};
 	int n = form_need(form, "username", user, sizeof(user));
 	int k = form_need(form, "password", password, sizeof(password));
 	int o = http_form_get(form, "orgId", org, sizeof(org));
+	int t = http_form_get(form, "otp", code, sizeof(code));
 	int rc = n < 0 ? n : k < 0 ? k : SP_OK;
+
+	if (rc == SP_OK && t < 0 && t != HTTP_FORM_NONE)
+		rc = t;
 
 	if (rc == SP_OK && o > 0 && !span_eq_str(span_of(org, (size_t)o), "-1"))
 		rc = parse_u64(span_of(org, (size_t)o), INT64_MAX, &m.org);
 	if (rc == SP_OK) {
 		m.user = span_of(user, (size_t)n);
 		m.password = span_of(password, (size_t)k);
+		m.code = span_of(code, t > 0 ? (size_t)t : 0);
 		rc = ring_login_password(c->ring, &m, ret);
 	}
 	mem_wipe(password, sizeof(password));
+	mem_wipe(code, sizeof(code));
 	return rc;
 }
 

@@ -1,4 +1,5 @@
-/* scp.h - the older scp protocol (`scp -O`), as OpenSSH's scp speaks it with `scp -t` (take files) and `scp -f` (give files). */
+/* scp.h - the older scp protocol (`scp -O`), as OpenSSH's scp speaks it with `scp -t` (take files)
+ * and `scp -f` (give files). */
 #ifndef SP_GATE_SFTP_SCP_H
 #define SP_GATE_SFTP_SCP_H
 
@@ -6,7 +7,8 @@
 
 #define SCP_COMMAND_MAX 8192u /* bytes of a command */
 
-/* scp_wanted - is this an exec command of scp's, in one of the forms that clients send?  Anything else is to be refused. */
+/* scp_wanted - is this an exec command of scp's, in one of the forms that clients send?  Anything
+ * else is to be refused. */
 bool scp_wanted(struct span command);
 
 /* scp_serve - do what the command says, for which scp_wanted is true.

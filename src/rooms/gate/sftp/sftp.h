@@ -1,4 +1,5 @@
-/* sftp.h - the SFTP server of a worker: one channel on which somebody is logged in, from its first request to its end. */
+/* sftp.h - the SFTP server of a worker: one channel on which somebody is logged in, from its first
+ * request to its end. */
 #ifndef SP_GATE_SFTP_SFTP_H
 #define SP_GATE_SFTP_SFTP_H
 
@@ -17,9 +18,10 @@ struct sftp_session {
 	struct span user;    /* the account's name */
 };
 
-/* sftp_serve - answer requests until the client ends.  Uploads that are open then are kept as far as they can be continued.
- *   returns  SP_OK when the client closed its side between two requests; else why the connection cannot go on: the stream's
- *            error, SP_ESYNTAX (a packet that is none), SP_ETOOBIG (one over its maximum), SP_EUNAVAIL (a room is gone),
- *            SP_ESESSION.  What can be said to the client was said and flushed. */
+/* sftp_serve - answer requests until the client ends.  Uploads that are open then are kept as far
+ * as they can be continued. returns  SP_OK when the client closed its side between two requests;
+ * else why the connection cannot go on: the stream's error, SP_ESYNTAX (a packet that is none),
+ * SP_ETOOBIG (one over its maximum), SP_EUNAVAIL (a room is gone), SP_ESESSION.  What can be said
+ * to the client was said and flushed. */
 int sftp_serve(const struct sftp_session *s) MUST_USE;
 #endif

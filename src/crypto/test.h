@@ -1,6 +1,6 @@
-/* ssh_test.h - the files of tests/vectors/ssh, for the tests of ssh_*.c. */
-#ifndef SP_CRYPTO_SSH_TEST_H
-#define SP_CRYPTO_SSH_TEST_H
+/* test.h - the files of tests/vectors/ssh, for the tests of ssh_*.c. */
+#ifndef SP_CRYPTO_TEST_H
+#define SP_CRYPTO_TEST_H
 
 #include <stdio.h>
 #include <stdlib.h>
