@@ -14,7 +14,7 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status org group user folder acl ca token session audit key fsck backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status org group user folder acl ca token session audit key hostkey fsck backup restore completion version -C --json --help --version" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
 	"user") words="add list show set key otp passwd suspend activate remove" ;;
@@ -27,7 +27,8 @@ _sallyport() {
 	"session") words="list revoke" ;;
 	"audit") words="verify list prove check checkpoint" ;;
 	"key") words="status rotate unlock" ;;
-	"init"*) words="--json --help --https --admin --org --name --certificate --key --root-key --recovery-passphrase-stdin --segment-length" ;;
+	"hostkey") words="show make" ;;
+	"init"*) words="--json --help --https --admin --sftp --org --name --certificate --key --root-key --recovery-passphrase-stdin --segment-length" ;;
 	"serve"*) words="--json --help" ;;
 	"status"*) words="--json --help" ;;
 	"org add"*) words="--json --help --quota" ;;
@@ -75,6 +76,8 @@ _sallyport() {
 	"key status"*) words="--json --help" ;;
 	"key rotate"*) words="--json --help --org" ;;
 	"key unlock"*) words="--json --help --passphrase-stdin" ;;
+	"hostkey show"*) words="--json --help --known-hosts --sshfp" ;;
+	"hostkey make"*) words="--json --help" ;;
 	"fsck"*) words="--json --help --content" ;;
 	"backup"*) words="--json --help --with-root-key" ;;
 	"restore"*) words="--json --help --passphrase-stdin" ;;

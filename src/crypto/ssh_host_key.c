@@ -90,10 +90,8 @@ put_point(struct wr *w, EVP_PKEY *pkey)
 	uint8_t point[POINT_BYTES];
 	size_t n = 0;
 
-	/* A file may say that its points are compressed ones. */
-	if (EVP_PKEY_set_utf8_string_param(
-		pkey, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "uncompressed") != 1 ||
-	    EVP_PKEY_get_octet_string_param(
+	/* always the uncompressed form, whatever the file has */
+	if (EVP_PKEY_get_octet_string_param(
 		pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, point, sizeof(point), &n) != 1 ||
 	    n != sizeof(point))
 		return false;

@@ -209,6 +209,13 @@ test_sshsig(void **state)
 	}
 }
 
+static void
+append_zero(struct bytes *b)
+{
+	assert_true(b->len < sizeof(b->b));
+	b->b[b->len++] = 0;
+}
+
 /* One bit of the signature, the data or the key is wrong; bytes are missing; bytes are too many. */
 static void
 test_one_bit(void **state)
@@ -235,7 +242,7 @@ test_one_bit(void **state)
 					break;
 				}
 			}
-			part[p]->b[part[p]->len++] = 0;
+			append_zero(part[p]);
 			assert_true(verify(&key, known[i].algorithm, &data, &sig) < SP_OK);
 			part[p]->len--;
 		}
@@ -471,6 +478,59 @@ test_sk(void **state)
 	}
 }
 
+/* A good signature of the key's owner under the name of another kind: a P-256 key with SHA-384, a
+ * security key that signs plainly, without anybody's presence. */
+static void
+test_other_kind(void **state)
+{
+	static const struct {
+		const char *key, *algorithm, *digest;
+		bool ecdsa;
+	} rows[] = {{"sk_ecdsa", "ecdsa-sha2-nistp256", "SHA2-256", true},
+	    {"sk_ed25519", "ssh-ed25519", NULL, false},
+	    {NULL, "ecdsa-sha2-nistp384", "SHA2-384", true},
+	    {NULL, "ecdsa-sha2-nistp521", "SHA2-512", true},
+	    {NULL, "ecdsa-sha2-nistp256", "SHA2-256", true}}; /* this one is right */
+	struct bytes data = {11, "the message"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		EVP_PKEY *pkey = sk_private(rows[i].ecdsa);
+		struct bytes key, sig;
+		struct wr w = wr_of(sig.b, sizeof(sig.b)), k = wr_of(key.b, sizeof(key.b));
+		uint8_t native[128], q[65];
+		size_t n =
+		    evp_sign(pkey, rows[i].digest, bytes_span(&data), native, sizeof(native));
+
+		ssh_wr_string(&w, span_str(rows[i].algorithm));
+		if (rows[i].ecdsa)
+			put_ecdsa(&w, native, n);
+		else
+			ssh_wr_string(&w, span_of(native, n));
+		sig.len = w.len;
+		if (rows[i].key != NULL) {
+			pub_of(rows[i].key, &key);
+		} else { /* the plain key of the same private one */
+			struct bytes sk;
+			struct rd r;
+
+			pub_of("sk_ecdsa", &sk);
+			r = rd_of(bytes_span(&sk));
+			(void)ssh_rd_string(&r);
+			(void)ssh_rd_string(&r);
+			assert_int_equal(rd_uint(&r, 4), sizeof(q));
+			rd_copy(&r, q, sizeof(q));
+			ssh_wr_string(&k, SPAN_LIT("ecdsa-sha2-nistp256"));
+			ssh_wr_string(&k, SPAN_LIT("nistp256"));
+			ssh_wr_string(&k, span_of(q, sizeof(q)));
+			key.len = k.len;
+		}
+		assert_err(verify(&key, rows[i].algorithm, &data, &sig),
+		    i + 1 == ARRAY_LEN(rows) ? SP_OK : SP_ERANGE);
+		EVP_PKEY_free(pkey);
+	}
+}
+
 static void
 test_algorithms(void **state)
 {
@@ -502,6 +562,7 @@ main(void)
 	    cmocka_unit_test(test_rsa_names),
 	    cmocka_unit_test(test_rsa_short),
 	    cmocka_unit_test(test_sk),
+	    cmocka_unit_test(test_other_kind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -289,7 +289,7 @@ disk_space(int dirfd, uint64_t *ret_total, uint64_t *ret_free, uint64_t *ret_fil
 
 	if (fstatfs(dirfd, &fs) == -1)
 		return sys_fail("fstatfs");
-	unit = (uint64_t)fs.f_bsize;
+	unit = (uint64_t)(fs.f_frsize != 0 ? fs.f_frsize : fs.f_bsize); /* as statvfs(3) does */
 	if (!mul_ok(fs.f_blocks, unit, ret_total) || !mul_ok(fs.f_bavail, unit, ret_free))
 		return SP_ERANGE;
 	*ret_files = fs.f_ffree;

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "sys/fd.h"
 #include "sys/server.h"
@@ -151,6 +152,46 @@ test_lease(void **state)
 	assert_int_equal(lease_read(reader), SP_OK);
 	assert_int_equal(lease_drop(reader), SP_OK);
 	assert_int_equal(file_remove_at(AT_FDCWD, in_folder("l")), SP_OK);
+}
+
+/* A file that only its first descriptor could write is opened for writing once more, by its owner.
+ */
+static void
+test_mode(void **state)
+{
+	DEFER(close_fd)
+	int first = file_open_at(AT_FDCWD, in_folder("m"), O_WRONLY | O_CREAT | O_EXCL, 0400);
+	DEFER(close_fd) int reader = file_open_at(AT_FDCWD, in_folder("m"), O_RDONLY, 0);
+	struct stat st;
+
+	(void)state;
+	assert_true(first >= 0 && reader >= 0);
+	if (geteuid() != 0)
+		assert_int_equal(file_open_at(AT_FDCWD, in_folder("m"), O_RDWR, 0), SP_EPERM);
+	assert_int_equal(file_mode(reader, 0600), SP_OK);
+	DEFER(close_fd) int both = file_open_at(AT_FDCWD, in_folder("m"), O_RDWR, 0);
+	assert_true(both >= 0);
+	assert_int_equal(file_mode(reader, 0400), SP_OK);
+	assert_int_equal(stat(in_folder("m"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0400);
+	assert_int_equal(file_mode(-1, 0400), SP_ESYS);
+	assert_int_equal(file_remove_at(AT_FDCWD, in_folder("m")), SP_OK);
+}
+
+static void
+test_space(void **state)
+{
+	DEFER(close_fd) int dir = file_open_at(AT_FDCWD, in_folder("."), O_RDONLY | O_DIRECTORY, 0);
+	uint64_t total = 0, left = 0, files = 0;
+	struct statvfs fs;
+
+	(void)state;
+	assert_true(dir >= 0);
+	assert_int_equal(disk_space(dir, &total, &left, &files), SP_OK);
+	assert_int_equal(fstatvfs(dir, &fs), 0);
+	assert_int_equal(total, fs.f_blocks * fs.f_frsize);
+	assert_true(left <= total);
+	assert_true(disk_space(-1, &total, &left, &files) < 0);
 }
 
 static void
@@ -355,6 +396,8 @@ main(void)
 	    cmocka_unit_test(test_memfd_is_sealed),
 	    cmocka_unit_test(test_positions),
 	    cmocka_unit_test(test_lease),
+	    cmocka_unit_test(test_mode),
+	    cmocka_unit_test(test_space),
 	    cmocka_unit_test(test_disk_full),
 	    cmocka_unit_test(test_tcp),
 	    cmocka_unit_test(test_local),

@@ -58,6 +58,7 @@ class Player:
             self.fds += struct.unpack(f"{len(data) // 4}i", data)
         if not packet:
             self.closed = True
+            self.drop()
             return None
         self.messages.append(decode(packet))
         return self.messages[-1]
@@ -65,9 +66,13 @@ class Player:
     def of(self, name):
         return [m for m in self.messages if m.name == name]
 
+    def drop(self):
+        """What a process was given goes with it."""
+        while self.fds:
+            os.close(self.fds.pop())
+
     def end(self):
-        for fd in self.fds:
-            os.close(fd)
+        self.drop()
         self.socket.close()
 
 

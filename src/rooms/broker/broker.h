@@ -20,7 +20,8 @@
 #define OPS_MAX 16384u	    /* operations in flight */
 #define AUTH_QUEUE_MAX 256u /* password checks that wait for an authenticator */
 #define HASH_SLOTS 4096u    /* of the tables by serial and by ref */
-#define READS_MAX 8u /* releases of one worker on their way: it reads one file after the other */
+#define READS_MAX                                                                                  \
+	8u /* releases of one worker on their way: it waits for one key before it asks for more */
 
 struct broker;
 struct op;
@@ -73,9 +74,9 @@ struct worker {
 	struct access access;	/* cache, see worker_access */
 	struct upload *uploads; /* those that are open, not those being committed */
 	unsigned n_uploads;
-	struct op *op;	/* helper: the operation it works for */
-	int64_t scrubs; /* scrubber: the version it reads */
-	uint64_t ticket;       /* number of the one that a right password earned; 0: none */
+	struct op *op;	      /* helper: the operation it works for */
+	int64_t scrubs;	      /* scrubber: the version it reads */
+	uint64_t ticket;      /* number of the one that a right password earned; 0: none */
 	struct ssh_seat *ssh; /* worker-sftp: its login, see ssh_login.c; owned, or NULL */
 	struct worker *hash_next, *prev, *next;
 };

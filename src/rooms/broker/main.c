@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "crypto/crypto.h"
+#include "crypto/ssh_key.h"
 #include "rooms/broker/offline.h"
 #include "rooms/broker/start.h"
 #include "sys/clock.h"
@@ -50,7 +51,7 @@ enter(struct broker *b)
 	const struct sandbox_limits limits = {.files = FILES_MAX, .no_file_limit = true};
 
 	json_object_seed(0); /* reads /dev/urandom, once */
-	if (crypto_ready() != SP_OK)
+	if (crypto_ready() != SP_OK || ssh_key_ready() != SP_OK)
 		sp_die(70, "OpenSSL does not start");
 	room_sandbox(&b->start, paths, ARRAY_LEN(paths), &limits, "");
 	close_fd(&b->start.file[FILE_DATABASE_DIR]);

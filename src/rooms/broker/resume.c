@@ -62,6 +62,10 @@ handle_progress(struct broker *b, struct worker *w, struct span body)
 		return SP_ENOTFOUND;
 	if ((err = progress_check(b, u, m.acked)) != SP_OK)
 		return err;
+	if (m.acked == u->acked) { /* that is no progress: neither a commit nor more time */
+		reply_done(b, w->serial, 0);
+		return SP_OK;
+	}
 	if ((p = op_new(b, w, sizeof(*p))) == NULL)
 		return SP_EUNAVAIL;
 	p->upload = u->id;

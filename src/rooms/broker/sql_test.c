@@ -10,6 +10,13 @@
 
 #include "rooms/broker/db.h"
 
+/* the rows of migration 1 */
+static const char *const first_release[] = {
+#define MIGRATION(number, ...) (number) == 1 ? __VA_ARGS__ : "",
+#include "rooms/broker/schema.def"
+#undef MIGRATION
+};
+
 static void
 check_row(sqlite3 *h, const struct sql_row *r)
 {
@@ -82,6 +89,46 @@ test_rows(void **state)
 	db_close(db);
 }
 
+/* Pages by name, and the queue of what is to be hashed, cost the same wherever they begin: a range
+ * of an index, in its own order. */
+static void
+test_ranges(void **state)
+{
+	static const struct {
+		enum sql_id id;
+		const char *range;
+	} rows[] = {
+	    {SQL_FOLDERS_AFTER, "(parent=? AND name>?)"},
+	    {SQL_FILES_AFTER, "(folder=? AND name>?)"},
+	    {SQL_VERSION_UNHASHED, "version_unhashed (damaged=? AND id>?)"},
+	};
+	struct db *db = NULL;
+
+	(void)state;
+	assert_int_equal(db_open(":memory:", true, &db), SP_OK);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[1024];
+		sqlite3_stmt *st = NULL;
+		bool found = false;
+
+		(void)snprintf(
+		    text, sizeof(text), "EXPLAIN QUERY PLAN %s", sql_table[rows[i].id].text);
+		assert_int_equal(sqlite3_prepare_v2(db_handle(db), text, -1, &st, NULL), SQLITE_OK);
+		while (sqlite3_step(st) == SQLITE_ROW) {
+			const char *line = (const char *)sqlite3_column_text(st, 3);
+
+			found = found || strstr(line, rows[i].range) != NULL;
+			if (strstr(line, "TEMP B-TREE") != NULL)
+				fail_msg("%s: %s", sql_table[rows[i].id].name, line);
+		}
+		sqlite3_finalize(st);
+		if (!found)
+			fail_msg(
+			    "%s does not search %s", sql_table[rows[i].id].name, rows[i].range);
+	}
+	db_close(db);
+}
+
 static void
 test_use(void **state)
 {
@@ -118,12 +165,13 @@ static void
 test_names_once(void **state)
 {
 	struct db *db = NULL;
-	int64_t root = 0;
+	int64_t root = 0, home = 0;
 
 	(void)state;
 	assert_int_equal(db_open(":memory:", true, &db), SP_OK);
 	assert_int_equal(db_init(db, 131072, SPAN_LIT("Acme"), 7), SP_OK);
 	assert_int_equal(sql_get(db, SQL_FOLDER_ROOT, &root, SI(1)), 1);
+	assert_int_equal(sql_get(db, SQL_FOLDER_CHILD, &home, SI(root), ST(SPAN_LIT("Home"))), 1);
 	assert_int_equal(sql_run(db, SQL_FILE_ADD, SI(1), SI(1), SI(root), ST(SPAN_LIT("Home")),
 			     SI(1), SI(0), SI(1)),
 	    SP_EEXISTS);
@@ -136,6 +184,13 @@ test_names_once(void **state)
 	assert_int_equal(sql_run(db, SQL_FOLDER_ADD, SI(1), SI(root), ST(SPAN_LIT("x")), SI(1),
 			     SI(1), SI(0), SI(0), SI(1)),
 	    SP_EEXISTS);
+	/* by moving neither */
+	assert_int_equal(
+	    sql_run(db, SQL_FILE_MOVE, SI(2), SI(root), ST(SPAN_LIT("Home"))), SP_EEXISTS);
+	assert_int_equal(
+	    sql_run(db, SQL_FOLDER_MOVE, SI(home), SI(root), ST(SPAN_LIT("x"))), SP_EEXISTS);
+	assert_int_equal(
+	    sql_run(db, SQL_FOLDER_MOVE, SI(home), SI(root), ST(SPAN_LIT("y"))), SP_OK);
 	db_close(db);
 }
 
@@ -160,6 +215,38 @@ test_newer_schema(void **state)
 	assert_int_equal(sqlite3_exec(h, "PRAGMA user_version = 999", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(h);
 	assert_int_equal(db_open(dir, false, &db), SP_ESCHEMA);
+	(void)remove(path);
+	(void)rmdir(dir);
+}
+
+/* A database of the first release: uploads and versions that are there are still there after. */
+static void
+test_older_schema(void **state)
+{
+	char dir[] = "/tmp/sp-db-XXXXXX", path[64];
+	struct db *db = NULL;
+	sqlite3 *h = NULL;
+	int64_t v = 0;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, DB_FILE);
+	assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
+	for (size_t i = 0; i < ARRAY_LEN(first_release); i++)
+		assert_int_equal(sqlite3_exec(h, first_release[i], NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(h,
+		"PRAGMA user_version = 1; INSERT INTO org (name, created_us) VALUES ('Acme', 1);"
+		"INSERT INTO upload VALUES (5, 1, 1, 1, 'n', '/n', zeroblob(16), zeroblob(96), 9,"
+		" 0, 1, 1)",
+		NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(h);
+	assert_int_equal(db_open(dir, false, &db), SP_OK);
+	assert_int_equal(sql_run(db, SQL_UPLOAD_PROGRESS, SI(5), SI(3), SI(4)), SP_OK);
+	assert_int_equal(sql_get(db, SQL_UPLOAD_KEPT_NEXT, &v, SI(0)), 1);
+	assert_int_equal(v, 5);
+	db_close(db);
 	(void)remove(path);
 	(void)rmdir(dir);
 }
@@ -257,9 +344,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_rows),
+	    cmocka_unit_test(test_ranges),
 	    cmocka_unit_test(test_use),
 	    cmocka_unit_test(test_names_once),
 	    cmocka_unit_test(test_newer_schema),
+	    cmocka_unit_test(test_older_schema),
 	    cmocka_unit_test(test_copy),
 	    cmocka_unit_test(test_full),
 	};

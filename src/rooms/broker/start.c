@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "rooms/broker/put.h"
 #include "rooms/broker/start.h"
 #include "rooms/broker/ticket.h"
 
@@ -219,6 +220,8 @@ broker_end(struct broker *b)
 	while (b->all != NULL)
 		worker_gone(b, b->all->serial);
 	broker_idle(b);
+	while (b->uploads != NULL) /* those that are kept: their rows and files stay */
+		upload_forget(b, b->uploads);
 	loop_free(b->loop);
 	db_close(b->db);
 	close_fd(&b->blob_dir);

@@ -200,7 +200,7 @@ keys_start(struct signer *s)
 
 	if (r->file[FILE_TLS_KEY] < 0)
 		sp_die(EXIT_CONFIG, "HttpsKey: the TLS key is missing");
-	if (crypto_ready() != SP_OK)
+	if (crypto_ready() != SP_OK || ssh_kex_ready() != SP_OK || ssh_key_ready() != SP_OK)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ECRYPTO));
 	if (sign_prepare() != SP_OK)
 		sp_die(EXIT_SOFTWARE,

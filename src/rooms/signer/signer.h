@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "crypto/sign.h"
+#include "crypto/ssh_kex.h"
 #include "crypto/ssh_key.h"
 #include "ipc/room.h"
 #include "sys/loop.h"

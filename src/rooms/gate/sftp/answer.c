@@ -42,7 +42,9 @@ answer_error(struct sftp *x, int err)
 		if (x->ring->fault.detail[0] != '\0')
 			text_fmt(&t, ": %s", x->ring->fault.detail);
 	}
-	return answer_status(x, (enum sftp_status)row->sftp, buf);
+	/* a message that parses is no bad one, whatever its values are */
+	return answer_status(
+	    x, row->sftp == SFTP_FX_BAD_MESSAGE ? SFTP_FX_FAILURE : (enum sftp_status)row->sftp, buf);
 }
 
 int

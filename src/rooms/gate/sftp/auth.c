@@ -1,7 +1,8 @@
 /* auth.c - RFC 4252 and RFC 4256: the worker relays proof, the broker judges it.
  *
- * What is decided here is only what the client is told and how often it may try.  The broker fixes the user name at the first
- * message it gets, verifies signatures against the session identifier that the signer vouched for, and counts failures. */
+ * What is decided here is only what the client is told and how often it may try.  The broker fixes
+ * the user name at the first message it gets, verifies signatures against the session identifier
+ * that the signer vouched for, and counts failures. */
 #include "rooms/gate/sftp/engine.h"
 
 #include "base/conf.h"
@@ -43,8 +44,8 @@ not_judged(struct auth *a, int err)
 	case SP_ERANGE: /* over what a message can hold: no such proof exists */
 		return fail(a, span_of(NULL, 0), false);
 	case SP_EMISDIRECT:
-		return conn_disconnect(s, SSH_DISCONNECT_ILLEGAL_USER_NAME,
-		    "the user name must not change", err);
+		return conn_disconnect(
+		    s, SSH_DISCONNECT_ILLEGAL_USER_NAME, "the user name must not change", err);
 	case SP_ELOCKOUT:
 		return conn_disconnect(
 		    s, SSH_DISCONNECT_NO_MORE_AUTH_METHODS, sp_strerror(err), err);
@@ -178,8 +179,8 @@ answered(struct auth *a, struct span payload)
 	if (rc == SP_ESYNTAX) /* another number of answers: RFC 4256 section 3.4 */
 		return fail(a, span_of(NULL, 0), false);
 	if (rc < 0)
-		return conn_disconnect(a->s, SSH_DISCONNECT_PROTOCOL_ERROR,
-		    "malformed answer to a question", rc);
+		return conn_disconnect(
+		    a->s, SSH_DISCONNECT_PROTOCOL_ERROR, "malformed answer to a question", rc);
 	rc = by_secret(a, a->wants_code ? SSH_SECRET_CODE : SSH_SECRET_PROMPTED, answer);
 	mem_wipe(a->s->link.in + (payload.ptr - a->s->link.in), payload.len);
 	return rc;
@@ -201,7 +202,8 @@ banner(struct auth *a)
 	return conn_send(a->s, &w);
 }
 
-/* The name is that of the first request; the broker sees to it as well, and writes down who changes it. */
+/* The name is that of the first request; the broker sees to it as well, and writes down who changes
+ * it. */
 static int
 fix_user(struct auth *a, const struct ssh_userauth *u)
 {
@@ -210,8 +212,8 @@ fix_user(struct auth *a, const struct ssh_userauth *u)
 	if (!s->has_user) {
 		/* what no message can hold is nobody's name */
 		if (u->user.len >= sizeof(s->user) || memchr(u->user.ptr, 0, u->user.len) != NULL)
-			return conn_disconnect(s, SSH_DISCONNECT_ILLEGAL_USER_NAME,
-			    "this is no user name", SP_EAUTH);
+			return conn_disconnect(
+			    s, SSH_DISCONNECT_ILLEGAL_USER_NAME, "this is no user name", SP_EAUTH);
 		memcpy(s->user, u->user.ptr, u->user.len);
 		s->user[u->user.len] = '\0';
 		s->has_user = true;
@@ -219,8 +221,8 @@ fix_user(struct auth *a, const struct ssh_userauth *u)
 	if (span_eq_str(u->user, s->user))
 		return SP_OK;
 	(void)by_none(a, u); /* for the record: the broker refuses it */
-	return conn_disconnect(s, SSH_DISCONNECT_ILLEGAL_USER_NAME,
-	    "the user name must not change", SP_EMISDIRECT);
+	return conn_disconnect(
+	    s, SSH_DISCONNECT_ILLEGAL_USER_NAME, "the user name must not change", SP_EMISDIRECT);
 }
 
 static int
@@ -250,8 +252,8 @@ request(struct auth *a, struct span payload)
 
 	s->phase = SSH_PHASE_AUTH; /* a question that was open is given up */
 	if (rc < 0)
-		return conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR,
-		    "malformed authentication request", rc);
+		return conn_disconnect(
+		    s, SSH_DISCONNECT_PROTOCOL_ERROR, "malformed authentication request", rc);
 	if (++a->requests > REQUESTS_MAX)
 		return conn_disconnect(s, SSH_DISCONNECT_NO_MORE_AUTH_METHODS,
 		    "too many authentication requests", SP_EAUTH);

@@ -1,4 +1,5 @@
-/* channel.c - RFC 4254: one session at a time, for the sftp subsystem or scp; everything else is refused. */
+/* channel.c - RFC 4254: one session at a time, for the sftp subsystem or scp; everything else is
+ * refused. */
 #include "rooms/gate/sftp/engine.h"
 
 #include "base/conf.h"
@@ -8,7 +9,9 @@
 #include "sys/log.h"
 
 #define OWN_NUMBER 0u /* of the one channel */
-#define OUT_PACKET_MIN 64u /* a client that takes less in a packet would be served for ever (libssh's CVE-2026-59843) */
+#define OUT_PACKET_MIN                                                                             \
+	64u /* a client that takes less in a packet would be served for ever (libssh's             \
+	       CVE-2026-59843) */
 #define REFUSAL "This server is for file transfer: SFTP and scp.\r\n"
 
 /* ---- answers ---- */
@@ -75,8 +78,8 @@ take_open(struct stream *s, struct span payload)
 		return refuse_open(s, m.peer, SSH_OPEN_PROHIBITED,
 		    "forwarding, agent and X11 are not offered here");
 	if (s->ch.is_open)
-		return refuse_open(s, m.peer, SSH_OPEN_RESOURCE_SHORTAGE,
-		    "one session at a time on a connection");
+		return refuse_open(
+		    s, m.peer, SSH_OPEN_RESOURCE_SHORTAGE, "one session at a time on a connection");
 	if (m.packet_max < OUT_PACKET_MIN)
 		return refuse_open(s, m.peer, SSH_OPEN_PROHIBITED, "the packet size is too small");
 	return opened(s, &m);

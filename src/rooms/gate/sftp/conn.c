@@ -1,4 +1,5 @@
-/* conn.c - the life of a connection, and what every phase has to do with messages that it did not ask for. */
+/* conn.c - the life of a connection, and what every phase has to do with messages that it did not
+ * ask for. */
 #include "rooms/gate/sftp/engine.h"
 
 #include "base/conf.h"
@@ -48,8 +49,8 @@ ask_alive(struct stream *s)
 	struct wr w = conn_writer(s);
 
 	if (s->alive_asked >= c->alive_count)
-		return conn_disconnect(s, SSH_DISCONNECT_CONNECTION_LOST,
-		    "no answer to a keepalive", SP_ETIMEOUT);
+		return conn_disconnect(
+		    s, SSH_DISCONNECT_CONNECTION_LOST, "no answer to a keepalive", SP_ETIMEOUT);
 	s->alive_asked++;
 	s->heard_ms = clock_mono_ms();
 	ssh_put_global_request(&w, SPAN_LIT("keepalive@openssh.com"), /* want_reply= */ true);
@@ -120,7 +121,8 @@ starved(void *arg)
 		d = due_of(s);
 		left = least(d.login_ms, least(d.idle_ms, d.alive_ms));
 		left = left == INT64_MAX ? -1 : left - now;
-		rc = s->start->idle(s->start->arg, s->start->fd, left > INT32_MAX ? INT32_MAX : (int)left);
+		rc = s->start->idle(
+		    s->start->arg, s->start->fd, left > INT32_MAX ? INT32_MAX : (int)left);
 		if (rc == SP_ECLOSED)
 			return conn_disconnect(
 			    s, SSH_DISCONNECT_BY_APPLICATION, "the server stops", rc);

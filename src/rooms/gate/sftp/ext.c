@@ -3,7 +3,6 @@
 
 #define BLOCK_BYTES 4096u	/* what sizes of statvfs are counted in */
 #define ST_NOSUID 2u		/* f_flag, OpenSSH PROTOCOL section 4.4 */
-#define FILES_FREE (1ull << 32) /* as good as no limit */
 #define IDS_MAX 1024u		/* of a users-groups-by-id request */
 
 /* ---- space ---- */
@@ -33,9 +32,9 @@ answer_statvfs(struct sftp *x, struct span path)
 	wr_uint(&w, left.total / BLOCK_BYTES, 8);
 	wr_uint(&w, left.free / BLOCK_BYTES, 8);
 	wr_uint(&w, left.free / BLOCK_BYTES, 8);
-	wr_uint(&w, left.files + FILES_FREE, 8);
-	wr_uint(&w, FILES_FREE, 8);
-	wr_uint(&w, FILES_FREE, 8);
+	wr_uint(&w, left.files, 8);
+	wr_uint(&w, left.files, 8);
+	wr_uint(&w, left.files, 8);
 	wr_uint(&w, 0, 8);
 	wr_uint(&w, ST_NOSUID, 8);
 	wr_uint(&w, NAME_MAX_BYTES, 8);

@@ -205,8 +205,9 @@ take_data(struct sftp *x, struct upload *u, uint64_t n)
 	return SP_OK;
 }
 
-static int
-write_data(struct sftp *x, const struct sftp_write *m)
+/* Its data is what the stream has next: write_stream is the only one to call this. */
+int
+sftp_do_write(struct sftp *x, const struct sftp_write *m)
 {
 	struct handle *h = NULL;
 	struct upload *u = NULL;
@@ -264,5 +265,13 @@ write_stream(struct sftp *x, uint32_t length)
 	stream_take(x->stream, n);
 	x->why[0] = '\0';
 	x->ring->fault.detail[0] = '\0';
-	return request_conclude(x, write_data(x, &m));
+	return request_conclude(x, sftp_do_write(x, &m));
+}
+
+int
+sftp_do_write(struct sftp *x, const struct sftp_write *m)
+{
+	(void)x;
+	(void)m;
+	return SP_ESYNTAX; /* TEMP */
 }

@@ -1,7 +1,8 @@
 /* kex.c - key exchange: what is offered, what is chosen, and the turn of keys.
  *
- * The host key is the signer's.  It is given what goes into the exchange hash, puts its own key in, and signs. */
-#include "rooms/gate/sftp/engine.h"
+ * The host key is the signer's.  It is given what goes into the exchange hash, puts its own key in,
+ * and signs. */
+#include "rooms/gate/sftp/kex.h"
 
 #include "base/conf.h"
 #include "base/text.h"
@@ -11,94 +12,14 @@
 #include "sys/ready.h"
 
 #define SIGNER_TIMEOUT_MS 30000
-#define CHACHA_REKEY_BYTES (1ull << 30) /* its sequence numbers and tags want fewer bytes a key, as OpenSSH has it */
-#define REKEY_PACKETS (1ull << 31)	/* RFC 4344 section 3.1 */
-
-/* One list of our KEXINIT, in text. */
-struct offer {
-	char text[512];
-	struct text t;
-};
-
-static void
-offer_name(struct offer *o, const char *name)
-{
-	if (o->t.len != 0)
-		text_chr(&o->t, ',');
-	text_str(&o->t, name);
-}
-
-struct offers {
-	struct offer kex, host, cipher, mac;
-};
-
-static const struct {
-	enum ssh_host_key type;
-	const char *name;
-	bool fips;
-} host_keys[] = {
-    {SSH_HOST_ED25519, "ssh-ed25519", false},
-    {SSH_HOST_ECDSA_P256, "ecdsa-sha2-nistp256", true},
-    {SSH_HOST_RSA_SHA512, "rsa-sha2-512", true},
-    {SSH_HOST_RSA_SHA256, "rsa-sha2-256", true},
-};
-#define CURVE25519_OLD "curve25519-sha256@libssh.org" /* the same method under its first name */
-
-static void
-offer_kex(const struct stream *s, struct offer *o)
-{
-	size_t n;
-	const struct ssh_kex_row *rows = ssh_kex_rows(&n);
-
-	for (size_t i = 0; i < n; i++) {
-		if (s->start->conf->fips && !rows[i].fips)
-			continue;
-		offer_name(o, rows[i].name);
-		if (rows[i].id == SSH_KEX_ID_CURVE25519)
-			offer_name(o, CURVE25519_OLD);
-	}
-	/* PROTOCOL section 1.9: only the first KEXINIT says it */
-	if (!s->keyed)
-		offer_name(o, "kex-strict-s-v00@openssh.com");
-}
-
-static void
-offer_ciphers(const struct stream *s, struct offer *ciphers, struct offer *macs)
-{
-	size_t n;
-	const struct ssh_cipher_row *c = ssh_cipher_rows(&n);
-	const struct ssh_mac_row *m;
-
-	for (size_t i = 0; i < n; i++)
-		if (c[i].fips || !s->start->conf->fips)
-			offer_name(ciphers, c[i].name);
-	m = ssh_mac_rows(&n);
-	for (size_t i = 0; i < n; i++)
-		if (m[i].fips || !s->start->conf->fips)
-			offer_name(macs, m[i].name);
-}
-
-static void
-make_offers(const struct stream *s, struct offers *o)
-{
-	struct offer *all[] = {&o->kex, &o->host, &o->cipher, &o->mac};
-
-	for (size_t i = 0; i < ARRAY_LEN(all); i++)
-		all[i]->t = text_of(all[i]->text, sizeof(all[i]->text));
-	offer_kex(s, &o->kex);
-	for (size_t i = 0; i < ARRAY_LEN(host_keys); i++)
-		if ((s->start->host_keys & host_keys[i].type) != 0 &&
-		    (host_keys[i].fips || !s->start->conf->fips))
-			offer_name(&o->host, host_keys[i].name);
-	offer_ciphers(s, &o->cipher, &o->mac);
-	for (size_t i = 0; i < ARRAY_LEN(all); i++)
-		VERIFY(!all[i]->t.bad);
-}
+#define CHACHA_REKEY_BYTES                                                                         \
+	(1ull << 30) /* its sequence numbers and tags want fewer bytes a key, as OpenSSH has it */
+#define REKEY_PACKETS (1ull << 31) /* RFC 4344 section 3.1 */
 
 /* ---- our KEXINIT ---- */
 
 static int
-send_kexinit(struct stream *s, const struct offers *o)
+send_kexinit(struct stream *s, const struct kex_offers *o)
 {
 	uint8_t cookie[16];
 	struct ssh_kexinit m = {.cookie = span_of(cookie, sizeof(cookie))};
@@ -120,119 +41,11 @@ send_kexinit(struct stream *s, const struct offers *o)
 	return conn_send(s, &w);
 }
 
-/* ---- choosing: RFC 4253 section 7.1 ---- */
-
-struct chosen {
-	const struct ssh_kex_row *kex;
-	enum ssh_host_key host_key;
-	const struct ssh_cipher_row *in, *out;
-	const struct ssh_mac_row *mac_in, *mac_out; /* NULL: the cipher has its own */
-	bool guessed_wrong;			    /* the next packet is to be ignored */
-};
-
-static const struct ssh_kex_row *
-kex_of(struct span name)
-{
-	size_t n;
-	const struct ssh_kex_row *rows = ssh_kex_rows(&n);
-
-	for (size_t i = 0; i < n; i++)
-		if (span_eq_str(name, rows[i].name) ||
-		    (rows[i].id == SSH_KEX_ID_CURVE25519 && span_eq_str(name, CURVE25519_OLD)))
-			return &rows[i];
-	return NULL; /* a marker, and no method */
-}
-
-/* The client's first cipher that we have and that may be used: some only with strict key exchange (Terrapin). */
-static const struct ssh_cipher_row *
-cipher_of(const struct stream *s, struct span theirs)
-{
-	size_t n;
-	const struct ssh_cipher_row *rows = ssh_cipher_rows(&n);
-	struct span name;
-
-	while (ssh_list_next(&theirs, &name))
-		for (size_t i = 0; i < n; i++)
-			if (span_eq_str(name, rows[i].name) && (s->strict || !rows[i].needs_strict) &&
-			    (rows[i].fips || !s->start->conf->fips))
-				return &rows[i];
-	return NULL;
-}
-
-static const struct ssh_mac_row *
-mac_of(const struct stream *s, struct span theirs)
-{
-	size_t n;
-	const struct ssh_mac_row *rows = ssh_mac_rows(&n);
-	struct span name;
-
-	while (ssh_list_next(&theirs, &name))
-		for (size_t i = 0; i < n; i++)
-			if (span_eq_str(name, rows[i].name) &&
-			    (rows[i].fips || !s->start->conf->fips))
-				return &rows[i];
-	return NULL;
-}
-
-static struct span
-first_of(struct span list)
-{
-	struct span name = span_of(NULL, 0);
-
-	(void)ssh_list_next(&list, &name); /* an empty list has an empty first name */
-	return name;
-}
-
-static const char *
-choose_kex(const struct offers *o, const struct ssh_kexinit *m, struct chosen *ret)
-{
-	struct span name, theirs = m->list[SSH_KEX_LIST], ours = text_span(&o->kex.t);
-
-	ret->kex = NULL;
-	while (ret->kex == NULL && ssh_list_next(&theirs, &name)) {
-		struct span one = name, same;
-
-		if (ssh_choose(one, ours, &same))
-			ret->kex = kex_of(same);
-	}
-	if (ret->kex == NULL)
-		return "no common key exchange method";
-	if (!ssh_choose(m->list[SSH_HOSTKEY_LIST], text_span(&o->host.t), &name))
-		return "no common host key algorithm";
-	for (size_t i = 0; i < ARRAY_LEN(host_keys); i++)
-		if (span_eq_str(name, host_keys[i].name))
-			ret->host_key = host_keys[i].type;
-	ret->guessed_wrong =
-	    m->first_follows && (!span_eq(first_of(m->list[SSH_KEX_LIST]), first_of(ours)) ||
-				    !span_eq(first_of(m->list[SSH_HOSTKEY_LIST]),
-					first_of(text_span(&o->host.t))));
-	return NULL;
-}
-
-/* NULL, or why nothing fits. */
-static const char *
-choose(const struct stream *s, const struct offers *o, const struct ssh_kexinit *m,
-    struct chosen *ret)
-{
-	const char *why = choose_kex(o, m, ret);
-
-	if (why != NULL)
-		return why;
-	ret->in = cipher_of(s, m->list[SSH_CIPHER_IN]);
-	ret->out = cipher_of(s, m->list[SSH_CIPHER_OUT]);
-	if (ret->in == NULL || ret->out == NULL)
-		return "no common cipher (chacha20-poly1305 and the ctr ciphers need strict key exchange)";
-	if (!ret->in->has_tag && (ret->mac_in = mac_of(s, m->list[SSH_MAC_IN])) == NULL)
-		return "no common MAC (encrypt-then-MAC with SHA-2 is needed)";
-	if (!ret->out->has_tag && (ret->mac_out = mac_of(s, m->list[SSH_MAC_OUT])) == NULL)
-		return "no common MAC (encrypt-then-MAC with SHA-2 is needed)";
-	if (!ssh_list_has(m->list[SSH_ZIP_IN], "none") || !ssh_list_has(m->list[SSH_ZIP_OUT], "none"))
-		return "compression is not offered";
-	return NULL;
-}
+/* ---- the client's ---- */
 
 static int
-take_kexinit(struct stream *s, struct span payload, const struct offers *o, struct chosen *ret)
+take_kexinit(
+    struct stream *s, struct span payload, const struct kex_offers *o, struct kex_chosen *ret)
 {
 	struct ssh_kexinit m;
 	const char *why;
@@ -246,8 +59,8 @@ take_kexinit(struct stream *s, struct span payload, const struct offers *o, stru
 	}
 	memcpy(s->i_c, payload.ptr, payload.len);
 	s->i_c_len = payload.len;
-	*ret = (struct chosen){0};
-	why = choose(s, o, &m, ret);
+	*ret = (struct kex_chosen){0};
+	why = kex_choose(s, o, &m, ret);
 	if (why != NULL)
 		return conn_disconnect(s, SSH_DISCONNECT_KEY_EXCHANGE_FAILED, why, SP_ENOTIMPL);
 	/* strict: KEXINIT was the first packet of all (sequence number 0 was used for it) */
@@ -260,9 +73,9 @@ take_kexinit(struct stream *s, struct span payload, const struct offers *o, stru
 /* ---- the signer ---- */
 
 struct agreed {
-	const struct chosen *by;
+	const struct kex_chosen *by;
 	uint8_t q_s[SSH_Q_MAX], k[SSH_K_MAX], hash[SSH_HASH_MAX];
-	uint8_t *buf; /* IPC_MAX, owned: of the signer's answer */
+	uint8_t *buf;			 /* IPC_MAX, owned: of the signer's answer */
 	struct span host_key, signature; /* into buf */
 };
 
@@ -390,14 +203,11 @@ switch_in(struct stream *s, const struct agreed *a)
 }
 
 static void
-name_algorithms(struct stream *s, const struct chosen *c)
+name_algorithms(struct stream *s, const struct kex_chosen *c)
 {
 	struct text t = text_of(s->algorithms, sizeof(s->algorithms));
 
-	for (size_t i = 0; i < ARRAY_LEN(host_keys); i++)
-		if (host_keys[i].type == c->host_key)
-			text_fmt(&t, "%s %s", c->kex->name, host_keys[i].name);
-	text_fmt(&t, " %s", c->in->name);
+	text_fmt(&t, "%s %s %s", c->kex->name, kex_host_key_name(c->host_key), c->in->name);
 	if (c->mac_in != NULL)
 		text_fmt(&t, " %s", c->mac_in->name);
 	if (c->out != c->in)
@@ -411,14 +221,14 @@ send_reply(struct stream *s, const struct agreed *a)
 {
 	struct wr w = conn_writer(s);
 
-	ssh_put_ecdh_reply(
-	    &w, a->host_key, span_of(a->q_s, a->by->kex->q_len), a->signature);
+	ssh_put_ecdh_reply(&w, a->host_key, span_of(a->q_s, a->by->kex->q_len), a->signature);
 	return conn_send(s, &w);
 }
 
 /* ---- the exchange, from the client's public value on ---- */
 
-/* The packet that a client sent on a guess that was wrong: of any method, and not to be looked at. */
+/* The packet that a client sent on a guess that was wrong: of any method, and not to be looked at.
+ */
 static int
 drop_guess(struct stream *s)
 {
@@ -433,7 +243,7 @@ drop_guess(struct stream *s)
 }
 
 static int
-await_public(struct stream *s, const struct chosen *c, struct span *ret_q_c)
+await_public(struct stream *s, const struct kex_chosen *c, struct span *ret_q_c)
 {
 	struct span payload;
 	int rc = c->guessed_wrong ? drop_guess(s) : SP_OK;
@@ -444,13 +254,13 @@ await_public(struct stream *s, const struct chosen *c, struct span *ret_q_c)
 	if (rc < 0)
 		return rc;
 	if (ssh_get_ecdh_init(payload, ret_q_c) < 0 || ret_q_c->len != c->kex->q_len)
-		return conn_disconnect(s, SSH_DISCONNECT_KEY_EXCHANGE_FAILED,
-		    "malformed public value", SP_ESYNTAX);
+		return conn_disconnect(
+		    s, SSH_DISCONNECT_KEY_EXCHANGE_FAILED, "malformed public value", SP_ESYNTAX);
 	return SP_OK;
 }
 
 static int
-exchange(struct stream *s, const struct chosen *c)
+exchange(struct stream *s, const struct kex_chosen *c)
 {
 	DEFER(agreed_done) struct agreed a = {.by = c};
 	struct span q_c;
@@ -502,12 +312,12 @@ send_ext_info(struct stream *s)
 int
 kex_first(struct stream *s)
 {
-	struct offers o;
-	struct chosen c;
+	struct kex_offers o;
+	struct kex_chosen c;
 	struct span payload;
 	int rc;
 
-	make_offers(s, &o);
+	kex_offer(s, &o);
 	rc = send_kexinit(s, &o);
 	if (rc == SP_OK)
 		rc = conn_next(s, &payload);
@@ -526,9 +336,9 @@ kex_first(struct stream *s)
 
 /* With both KEXINITs known, or the client's and ours about to be sent. */
 static int
-finish(struct stream *s, struct span payload, const struct offers *o, enum ssh_phase phase)
+finish(struct stream *s, struct span payload, const struct kex_offers *o, enum ssh_phase phase)
 {
-	struct chosen c;
+	struct kex_chosen c;
 	int rc = take_kexinit(s, payload, o, &c);
 
 	if (rc == SP_OK)
@@ -542,14 +352,14 @@ int
 kex_answer(struct stream *s, struct span payload)
 {
 	enum ssh_phase phase = s->phase;
-	struct offers o;
+	struct kex_offers o;
 	int rc;
 
 	/* the signer would refuse: before a login there is one signature for a connection */
 	if (phase != SSH_PHASE_OPEN)
 		return conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR,
 		    "no second key exchange before the login", SP_EDENIEDMSG);
-	make_offers(s, &o);
+	kex_offer(s, &o);
 	s->exchanging = true;
 	rc = send_kexinit(s, &o);
 	return rc == SP_OK ? finish(s, payload, &o, phase) : rc;
@@ -570,14 +380,15 @@ kex_due(const struct stream *s)
 	       clock_mono_ms() - s->keyed_ms >= c->rekey_time * 1000;
 }
 
-/* Until its own KEXINIT the client may send anything: data is kept, what needs an answer is deferred. */
+/* Until its own KEXINIT the client may send anything: data is kept, what needs an answer is
+ * deferred. */
 int
 kex_begin(struct stream *s)
 {
-	struct offers o;
+	struct kex_offers o;
 	int rc;
 
-	make_offers(s, &o);
+	kex_offer(s, &o);
 	s->exchanging = true;
 	rc = send_kexinit(s, &o);
 	if (rc == SP_OK)

@@ -5,7 +5,9 @@
 #include "sys/fd.h"
 
 #define PADDING_MIN 4u
-#define LENGTH_MIN 8u /* packet_length: padding length, a byte of payload, padding, and then a multiple of 8 or more */
+#define LENGTH_MIN                                                                                 \
+	8u /* packet_length: padding length, a byte of payload, padding, and then a multiple of 8  \
+	      or more */
 
 int
 link_init(struct link *l, int fd, int stall_ms, int (*starved)(void *), void *arg)
@@ -109,7 +111,8 @@ link_line(struct link *l, size_t max, struct span *ret)
 	}
 }
 
-/* The length field of the packet at `at`, checked: RFC 4253 section 6, and no more than we have room for. */
+/* The length field of the packet at `at`, checked: RFC 4253 section 6, and no more than we have
+ * room for. */
 static int
 packet_length(struct link *l, uint32_t *ret)
 {
@@ -192,8 +195,8 @@ link_flush(struct link *l)
 			rc = (int)n;
 			break;
 		}
-		/* a client that writes while it does not read must not wait for us for ever: its bytes go
-		 * behind those that are here, which stay where they are */
+		/* a client that writes while it does not read must not wait for us for ever: its
+		 * bytes go behind those that are here, which stay where they are */
 		rc = sock_wait_either(l->fd, l->have < LINK_IN_BYTES, l->stall_ms, &readable);
 		if (rc == SP_OK && readable) {
 			n = sock_read(l->fd, l->in + l->have, LINK_IN_BYTES - l->have);
@@ -216,8 +219,9 @@ link_raw(struct link *l, struct span s)
 	return SP_OK;
 }
 
-/* RFC 4253 section 6: at least 4 bytes of padding, up to a multiple of the block.  Zeros: every cipher here takes a fresh
- * nonce or counter for each packet, so that padding hides nothing that random bytes would hide better. */
+/* RFC 4253 section 6: at least 4 bytes of padding, up to a multiple of the block.  Zeros: every
+ * cipher here takes a fresh nonce or counter for each packet, so that padding hides nothing that
+ * random bytes would hide better. */
 static size_t
 padding(const struct link *l, size_t payload)
 {

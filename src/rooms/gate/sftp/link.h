@@ -1,6 +1,8 @@
-/* link.h - packets over one connection: framing, protection, buffers.  It knows no message but by its bytes.
+/* link.h - packets over one connection: framing, protection, buffers.  It knows no message but by
+ * its bytes.
  *
- * The descriptor does not block.  What is sent is gathered and leaves at link_flush, or when the buffer is full.
+ * The descriptor does not block.  What is sent is gathered and leaves at link_flush, or when the
+ * buffer is full.
  */
 #ifndef SP_GATE_SFTP_LINK_H
 #define SP_GATE_SFTP_LINK_H
@@ -9,10 +11,11 @@
 #include "base/mem.h"
 #include "crypto/ssh_cipher.h"
 
-#define LINK_HEAD 5u		/* bytes that a sender leaves free in front of a payload: packet and padding length */
-#define LINK_IN_BYTES 589824u	/* two of the largest packets, and more */
-#define LINK_OUT_BYTES 589824u	/* likewise */
-#define LINK_GATHER 196608u	/* bytes that are worth a write(2) */
+#define LINK_HEAD                                                                                  \
+	5u /* bytes that a sender leaves free in front of a payload: packet and padding length */
+#define LINK_IN_BYTES 589824u  /* two of the largest packets, and more */
+#define LINK_OUT_BYTES 589824u /* likewise */
+#define LINK_GATHER 196608u    /* bytes that are worth a write(2) */
 
 struct link_side {
 	struct ssh_cipher *cipher;
@@ -23,7 +26,8 @@ struct link_side {
 struct link {
 	int fd;	      /* borrowed */
 	int stall_ms; /* a client that takes nothing for so long is gone */
-	/* starved - nothing can be read now: flush, and wait until something can; an error ends the connection */
+	/* starved - nothing can be read now: flush, and wait until something can; an error ends the
+	 * connection */
 	int (*starved)(void *arg);
 	void *arg;
 	uint8_t *in, *out; /* owned */
@@ -31,13 +35,13 @@ struct link {
 	struct link_side rx, tx;
 };
 
-/* link_init - buffers, no protection yet.  errors SP_ENOMEM, SP_ECRYPTO.  link_done - wipes and frees; also half-made ones. */
+/* link_init - buffers, no protection yet.  errors SP_ENOMEM, SP_ECRYPTO.  link_done - wipes and
+ * frees; also half-made ones. */
 int link_init(struct link *l, int fd, int stall_ms, int (*starved)(void *), void *arg) MUST_USE;
 void link_done(struct link *l);
 
-/* link_line - a line of at most max bytes, without its line end (CR LF, or LF alone); before any packet.
- *   ret     borrowed until the next call
- *   errors  SP_ETOOBIG, SP_ECLOSED, those of starved
+/* link_line - a line of at most max bytes, without its line end (CR LF, or LF alone); before any
+ * packet. ret     borrowed until the next call errors  SP_ETOOBIG, SP_ECLOSED, those of starved
  * link_raw - bytes as they are, before any packet. */
 int link_line(struct link *l, size_t max, struct span *ret) MUST_USE;
 int link_raw(struct link *l, struct span s) MUST_USE;
@@ -54,10 +58,11 @@ bool link_has_bytes(const struct link *l);
  *   body     the rest of the payload, may be empty
  *   errors   those of link_flush; SP_ECRYPTO */
 int link_send(struct link *l, uint8_t *packet, size_t len, struct span body) MUST_USE;
-/* link_flush - all that was sent is the kernel's.  Input that arrives meanwhile is taken in, as far as there is room.
- *   errors   SP_ETIMEOUT (stall_ms without progress), SP_ECLOSED */
+/* link_flush - all that was sent is the kernel's.  Input that arrives meanwhile is taken in, as far
+ * as there is room. errors   SP_ETIMEOUT (stall_ms without progress), SP_ECLOSED */
 int link_flush(struct link *l) MUST_USE;
 
-/* link_rekey - new protection of one side; the old is wiped.  reset: sequence numbers begin anew (strict key exchange). */
+/* link_rekey - new protection of one side; the old is wiped.  reset: sequence numbers begin anew
+ * (strict key exchange). */
 void link_rekey(struct link_side *side, struct ssh_cipher *cipher, bool reset);
 #endif

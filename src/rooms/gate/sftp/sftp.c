@@ -10,24 +10,29 @@
 int
 request_malformed(struct sftp *x, int err)
 {
+	int rc = SFTP_REPLIED;
+
 	if (x->is_begun && x->over == SP_OK)
-		(void)answer_status(
-		    x, SFTP_FX_BAD_MESSAGE, sp_strerror(err)); /* the connection ends anyway */
-	return SP_ESYNTAX;
+		rc = answer_status(x, SFTP_FX_BAD_MESSAGE, sp_strerror(err));
+	return rc < 0 ? rc : SP_ESYNTAX;
 }
 
 int
 request_conclude(struct sftp *x, int rc)
 {
+	int err = rc;
+
 	if (rc == SP_OK)
 		rc = answer_status(x, SFTP_FX_OK, "done");
 	else if (rc < 0)
-		(void)answer_error(x, rc);
+		rc = answer_error(x, rc);
+	if (rc < 0)
+		return rc;
 	if (x->over != SP_OK)
 		return x->over;
 	if (x->ring->dead)
 		return SP_EUNAVAIL;
-	return rc == SP_ESESSION ? rc : SP_OK;
+	return err == SP_ESESSION ? err : SP_OK;
 }
 
 /* run_<name> - parse and serve one kind of request.  A body that does not parse: *ret_bad. */
@@ -104,8 +109,7 @@ init(struct sftp *x, const struct sftp_packet *p)
 		return SP_ESYNTAX;
 	x->is_begun = true;
 	sftp_put_version(&w);
-	(void)answer_send(x, &w);
-	return x->over;
+	return answer_send(x, &w) == SFTP_REPLIED ? x->over : SP_ESPACE;
 }
 
 /* A packet but WRITE's: all of it lies in a row. */

@@ -82,8 +82,8 @@ stream_reset(struct stream *s)
 	ch->back_at = ch->back_len = ch->pend_len = 0;
 }
 
-/* What was taken is granted anew, in large steps.  A client that has used up most of its window since the last time could
- * have sent more: the window grows, up to SftpWindow. */
+/* What was taken is granted anew, in large steps.  A client that has used up most of its window
+ * since the last time could have sent more: the window grows, up to SftpWindow. */
 static int
 grant(struct stream *s)
 {
@@ -126,7 +126,8 @@ at_end(const struct stream *s)
 	return s->ch.eof_in || s->ch.close_in;
 }
 
-/* Input before anything else: replies that were gathered leave when we have to wait (conn.c flushes). */
+/* Input before anything else: replies that were gathered leave when we have to wait (conn.c
+ * flushes). */
 static int
 pull_input(struct stream *s)
 {
@@ -153,7 +154,8 @@ stream_need(struct stream *s, size_t n, struct span *ret)
 			*ret = span_of(ch->back + ch->back_at, n);
 			return 1;
 		}
-		if (ch->back_len + ch->cur.len >= n) { /* just what is missing goes behind the rest */
+		if (ch->back_len + ch->cur.len >=
+		    n) { /* just what is missing goes behind the rest */
 			struct span part = span_cut(ch->cur, n - ch->back_len);
 
 			rc = back_add(ch, part);
@@ -220,7 +222,8 @@ stream_waiting(struct stream *s)
 
 /* ---- output ---- */
 
-/* Until the client takes something.  It may have to be asked for new keys first, or ask for them itself. */
+/* Until the client takes something.  It may have to be asked for new keys first, or ask for them
+ * itself. */
 static int
 await_window(struct stream *s)
 {
@@ -236,7 +239,8 @@ await_window(struct stream *s)
 	return rc;
 }
 
-/* One packet of what is pending and as much of body as goes with it; *ret_sent bytes of body went. */
+/* One packet of what is pending and as much of body as goes with it; *ret_sent bytes of body went.
+ */
 static int
 emit(struct stream *s, struct span body, size_t *ret_sent)
 {
@@ -266,8 +270,8 @@ emit(struct stream *s, struct span body, size_t *ret_sent)
 	ch->out_window -= n + more;
 	ch->pend_len -= n;
 	if (ch->pend_len != 0)
-		memmove(ch->pend + LINK_HEAD + SSH_DATA_HEAD, ch->pend + LINK_HEAD + SSH_DATA_HEAD + n,
-		    ch->pend_len);
+		memmove(ch->pend + LINK_HEAD + SSH_DATA_HEAD,
+		    ch->pend + LINK_HEAD + SSH_DATA_HEAD + n, ch->pend_len);
 	*ret_sent = more;
 	return s->link.out_len >= LINK_GATHER ? link_flush(&s->link) : SP_OK;
 }

@@ -3,6 +3,8 @@
  * Everything that needs a file or much of the kernel happens before the sandbox; after it there are
  * six sockets and no path. */
 #include "rooms/gate/worker.h"
+#include "crypto/ssh_cipher.h"
+#include "crypto/ssh_kex.h"
 #include "rooms/gate/sftp/conn.h"
 #include "sys/fd.h"
 #include "sys/ready.h"
@@ -51,7 +53,7 @@ main(int argc, char **argv)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ENOMEM));
 	worker_enter(w, ROOM_WORKER_SFTP, argc, argv);
 	conf = &w->start.conf;
-	if (crypto_ready() < 0)
+	if (crypto_ready() < 0 || ssh_cipher_ready() < 0 || ssh_kex_ready() < 0)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ECRYPTO));
 	start.host_keys = ask_host_keys(w);
 	/* the receive window comes on top: it is filled by the client, not by what it asks for */

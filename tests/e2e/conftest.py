@@ -1,0 +1,39 @@
+"""Fixtures of the tests of the SFTP door: a server with one, and alice's way in."""
+import secrets
+
+import pytest
+
+from lib.instance import Instance
+from lib.sftp import Door
+
+
+@pytest.fixture(scope="module")
+def sftp_server(identity):
+    """A server with the SFTP door open, and the users alice and bob. It must stop cleanly and its audit log must verify."""
+    with Instance(identity, sftp=True) as instance:
+        instance.add_user("alice")
+        instance.add_user("bob")
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def alices(sftp_server, tmp_path_factory):
+    """alice with an Ed25519 key that is registered once."""
+    return Door(sftp_server, "alice", tmp_path_factory.mktemp("alice")).with_key()
+
+
+@pytest.fixture
+def door(alices, tmp_path):
+    """alice's way in, with a scratch folder of the test's own."""
+    mine = Door(alices.server, "alice", tmp_path)
+    mine.key = alices.key
+    return mine
+
+
+@pytest.fixture
+def place(door):
+    """The name of a new folder in alice's home."""
+    name = "t-" + secrets.token_hex(4)
+    with door.raw().to("sftp") as c:
+        c.sftp.mkdir(name)
+    return name
