@@ -64,7 +64,10 @@ open_upload(struct sftp *x, const struct path *p, uint32_t flags, struct handle 
 	h->upload = mem_alloc(sizeof(*h->upload));
 	if (h->upload == NULL)
 		return SP_ENOMEM;
-	return upload_begin(h->upload, x->session, &x->pool, &x->held, &how);
+	rc = upload_begin(h->upload, x->session, &x->pool, &x->held, &how);
+	if (rc == SP_EFULL)
+		return answer_why(x, rc, "too many files are being written at once");
+	return rc;
 }
 
 int

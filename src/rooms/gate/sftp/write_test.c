@@ -208,6 +208,11 @@ test_open_refused(void **state)
 	ASK(f, open, .path = SPAN_LIT("new"), .flags = W | CREAT | TRUNC);
 	assert_string_equal(
 	    got_status(f, SFTP_FX_FAILURE), "the quota is used up: as the test wants");
+	f->store.fail_id = IPC_PUT;
+	f->store.fail_err = SP_EFULL;
+	ASK(f, open, .path = SPAN_LIT("new"), .flags = W | CREAT | TRUNC);
+	assert_string_equal(
+	    got_status(f, SFTP_FX_FAILURE), "too many files are being written at once");
 	close_ok(f, open_file(f, "new", W | CREAT | EXCL));
 	check_file(f, "/Home/alice/new", 0);
 	end(f);
