@@ -27,8 +27,8 @@ struct init {
 int init_conf(const struct cli *c, char *text, size_t cap, struct conf *ret_conf) MUST_USE;
 /* init_passphrase - read or make the recovery passphrase; errors are said already. */
 int init_passphrase(struct init *in) MUST_USE;
-/* init_keys - root key and its recovery copy, ledger key, certificate, host keys; errors are said
- * already. */
+/* init_keys - root key and its recovery copy, ledger key, certificate, host keys where the
+ * SFTP door is wanted; errors are said already. */
 int init_keys(struct init *in) MUST_USE;
 /* init_write - a new file below the folder that is being made; errors are said already. */
 int init_write(struct init *in, const char *name, struct span content, unsigned mode) MUST_USE;

@@ -231,7 +231,8 @@ init_keys(struct init *in)
 		rc = ledger_key(in);
 	if (rc == SP_OK)
 		rc = cert != NULL ? certificate_given(in, cert, key) : certificate_new(in);
-	if (rc == SP_OK)
+	/* no door, no keys: `hostkey make` makes them when it is opened later */
+	if (rc == SP_OK && strcmp(in->conf.sftp_listen, "none") != 0)
 		rc = hostkeys_make(in->dirfd, in->temp, &made);
 	return rc;
 }
