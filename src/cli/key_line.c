@@ -77,7 +77,7 @@ cmd_key_line(struct cli *c)
 	DEFER(json_done) json_t *args = NULL;
 	DEFER(json_done) json_t *result = NULL;
 	DEFER(call_close) struct call k = {.buf = NULL};
-	struct span line;
+	struct span line = span_of(NULL, 0);
 	struct print p;
 	size_t len = 0;
 	int rc = read_all(path, &content, &len);

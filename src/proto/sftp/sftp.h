@@ -16,8 +16,9 @@
 #define SFTP_VERSION 3u
 /* bytes of a packet without its length field: 320 KiB; WRITE's data included */
 #define SFTP_PACKET_MAX 327680u
-#define SFTP_REQUEST_MAX 65536u /* the same of every request but WRITE: two paths and attributes   \
-				 */
+#define SFTP_REQUEST_MAX                                                                           \
+	65536u /* the same of every request but WRITE: two paths and attributes                    \
+		*/
 #define SFTP_READ_MAX                                                                              \
 	261120u /* bytes of data in one READ or WRITE: as OpenSSH's limits@openssh.com */
 #define SFTP_HANDLE_BYTES 4u

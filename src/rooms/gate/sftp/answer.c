@@ -43,8 +43,8 @@ answer_error(struct sftp *x, int err)
 			text_fmt(&t, ": %s", x->ring->fault.detail);
 	}
 	/* a message that parses is no bad one, whatever its values are */
-	return answer_status(
-	    x, row->sftp == SFTP_FX_BAD_MESSAGE ? SFTP_FX_FAILURE : (enum sftp_status)row->sftp, buf);
+	return answer_status(x,
+	    row->sftp == SFTP_FX_BAD_MESSAGE ? SFTP_FX_FAILURE : (enum sftp_status)row->sftp, buf);
 }
 
 int

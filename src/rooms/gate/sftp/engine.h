@@ -49,6 +49,7 @@ struct stream {
 	char algorithms[256]; /* what was agreed on, for the audit log */
 	enum ssh_cipher_id cipher_in, cipher_out;
 	int64_t keyed_ms;	      /* when these keys came into use */
+	int64_t rekey_ms; /* when the signer's patience for new ones is fully restored */
 	uint8_t *scratch, *i_s, *i_c; /* owned */
 	size_t i_s_len, i_c_len;
 	uint8_t *deferred; /* owned: length (4) and payload, one after the other */

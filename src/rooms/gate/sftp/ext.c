@@ -1,9 +1,9 @@
 /* ext.c - extended requests but check-file. */
 #include "rooms/gate/sftp/server.h"
 
-#define BLOCK_BYTES 4096u	/* what sizes of statvfs are counted in */
-#define ST_NOSUID 2u		/* f_flag, OpenSSH PROTOCOL section 4.4 */
-#define IDS_MAX 1024u		/* of a users-groups-by-id request */
+#define BLOCK_BYTES 4096u /* what sizes of statvfs are counted in */
+#define ST_NOSUID 2u	  /* f_flag, OpenSSH PROTOCOL section 4.4 */
+#define IDS_MAX 1024u	  /* of a users-groups-by-id request */
 
 /* ---- space ---- */
 

@@ -267,11 +267,3 @@ write_stream(struct sftp *x, uint32_t length)
 	x->ring->fault.detail[0] = '\0';
 	return request_conclude(x, sftp_do_write(x, &m));
 }
-
-int
-sftp_do_write(struct sftp *x, const struct sftp_write *m)
-{
-	(void)x;
-	(void)m;
-	return SP_ESYNTAX; /* TEMP */
-}

@@ -104,7 +104,7 @@ open_old(struct sftp *x, struct handle *h)
 int
 handle_reading(struct sftp *x, struct span wire, struct source **ret_source)
 {
-	struct handle *h;
+	struct handle *h = NULL;
 	int rc = handle_file(x, wire, &h);
 
 	if (rc < 0)

@@ -112,6 +112,23 @@ signer_answer(struct stream *s, struct agreed *a)
 	return rc;
 }
 
+/* The signer ends a worker that asks too fast.  A client that wants new keys that often has to
+ * wait; half the burst and a little time more are left for clocks that differ. */
+static void
+pace(struct stream *s)
+{
+	const int64_t spare = SSH_REKEY_BURST / 2 * SSH_REKEY_EVERY_MS;
+	int64_t now = clock_mono_ms();
+
+	if (!s->keyed)
+		return;
+	if (s->rekey_ms < now)
+		s->rekey_ms = now;
+	if (s->rekey_ms - now > spare)
+		clock_sleep_ms(s->rekey_ms - now - spare);
+	s->rekey_ms += SSH_REKEY_EVERY_MS + SSH_REKEY_EVERY_MS / 4;
+}
+
 static int
 sign(struct stream *s, struct span q_c, struct agreed *a)
 {
@@ -132,6 +149,7 @@ sign(struct stream *s, struct span q_c, struct agreed *a)
 	a->buf = mem_alloc(IPC_MAX);
 	if (a->buf == NULL)
 		return SP_ENOMEM;
+	pace(s);
 	rc = chan_send_ssh_kex(s->start->signer, &m, -1);
 	return rc == SP_OK ? signer_answer(s, a) : rc;
 }

@@ -52,10 +52,13 @@ test_wanted(void **state)
 static void
 test_refused(void **state)
 {
-	static const char *const rows[] = {"", "scp", "scp -t", "scp -f", "scp -t -f x", "scp x", "scp -t a b", "scp -x -t a", "scpx -t a",
-	    "/usr/bin/scp -t a", "scp -t 'a", "scp -t \"a", "scp -t a\\", "scp -t a;id", "scp -t `id`", "scp -t $(id)", "scp -t $HOME",
-	    "scp -t \"$HOME\"", "scp -t \"`id`\"", "scp -t a|b", "scp -t a&", "scp -t a>b", "scp -t a\nid", "scp -t ~bob/x", "scp -t ''",
-	    "scp -S prog -t x", "sftp-server", "sh -c 'scp -t x'", "ls", "scp -t a#b", "scp -t (a)", "scp -oProxyCommand=x -t a", "rsync --server"};
+	static const char *const rows[] = {"", "scp", "scp -t", "scp -f", "scp -t -f x", "scp x",
+	    "scp -t a b", "scp -x -t a", "scpx -t a", "/usr/bin/scp -t a", "scp -t 'a",
+	    "scp -t \"a", "scp -t a\\", "scp -t a;id", "scp -t `id`", "scp -t $(id)",
+	    "scp -t $HOME", "scp -t \"$HOME\"", "scp -t \"`id`\"", "scp -t a|b", "scp -t a&",
+	    "scp -t a>b", "scp -t a\nid", "scp -t ~bob/x", "scp -t ''", "scp -S prog -t x",
+	    "sftp-server", "sh -c 'scp -t x'", "ls", "scp -t a#b", "scp -t (a)",
+	    "scp -oProxyCommand=x -t a", "rsync --server"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -86,9 +89,11 @@ test_limits(void **state)
 static void
 test_lines(void **state)
 {
-	static const char *const bad[] = {"C", "C0644", "C0644 1", "C0644 1 ", "C644 1 x", "C00644 1 x", "C0648 1 x", "C0644 -1 x", "C0644 01 x",
-	    "C0644 9223372036854775808 x", "C0644  1 x"};
-	static const char *const names[] = {"C0644 1 .", "C0644 1 ..", "C0644 1 a/b", "D0755 0 /", "C0644 1 a\x01", "C0644 1 \xff"};
+	static const char *const bad[] = {"C", "C0644", "C0644 1", "C0644 1 ", "C644 1 x",
+	    "C00644 1 x", "C0648 1 x", "C0644 -1 x", "C0644 01 x", "C0644 9223372036854775808 x",
+	    "C0644  1 x"};
+	static const char *const names[] = {
+	    "C0644 1 .", "C0644 1 ..", "C0644 1 a/b", "D0755 0 /", "C0644 1 a\x01", "C0644 1 \xff"};
 	struct scp_entry e;
 	uint64_t t = 0;
 

@@ -34,7 +34,8 @@ screw_up(struct take *t, const char *why)
 
 	t->c->has_failed = true;
 	text_fmt(&text, "\1scp: protocol error: %s\n", why);
-	return stream_send(t->c->stream, text_span(&text), span_of(NULL, 0)) < 0 ? SP_ECLOSED : SCP_ENDED;
+	return stream_send(t->c->stream, text_span(&text), span_of(NULL, 0)) < 0 ? SP_ECLOSED
+										 : SCP_ENDED;
 }
 
 static int

@@ -3,8 +3,6 @@
 
 #include "sys/fd.h"
 
-#include <stdlib.h>
-
 static uint8_t pattern[PATTERN_MAX];
 
 uint8_t
@@ -41,7 +39,8 @@ run_server(void *arg)
 {
 	struct fix *f = arg;
 
-	f->rc = f->command.len != 0 ? scp_serve(&f->session, f->command, &f->status) : sftp_serve(&f->session);
+	f->rc = f->command.len != 0 ? scp_serve(&f->session, f->command, &f->status)
+				    : sftp_serve(&f->session);
 	played_over(f->stream);
 	return NULL;
 }
@@ -49,7 +48,7 @@ run_server(void *arg)
 struct fix *
 fix_new(void)
 {
-	struct fix *f = calloc(1, sizeof(*f));
+	struct fix *f = mem_alloc(sizeof(*f));
 
 	assert_non_null(f);
 	conf_defaults(&f->conf);
@@ -99,7 +98,8 @@ join(struct fix *f)
 	pthread_join(f->broker, NULL);
 	chan_close(&f->store.broker);
 	chan_close(&f->store.vault);
-	for (size_t i = 0; i < PLAYED_UPLOADS; i++) /* what the broker does with uploads of a worker that is gone */
+	for (size_t i = 0; i < PLAYED_UPLOADS;
+	     i++) /* what the broker does with uploads of a worker that is gone */
 		if (f->store.uploads[i].is_used && f->store.uploads[i].acked == 0)
 			f->store.uploads[i].is_used = false;
 }
@@ -130,7 +130,7 @@ fix_free(struct fix *f)
 {
 	played_free(f->stream);
 	store_done(&f->store);
-	free(f);
+	mem_free(f);
 }
 
 /* ---- the client ---- */
@@ -177,7 +177,8 @@ got_status(struct fix *f, enum sftp_status status)
 	assert_true(rd_done(&r));
 	f->buf[13 + n] = 0;
 	if (code != status)
-		fail_msg("status %u instead of %u: %s", (unsigned)code, (unsigned)status, (const char *)f->buf + 13);
+		fail_msg("status %u instead of %u: %s", (unsigned)code, (unsigned)status,
+		    (const char *)f->buf + 13);
 	return (const char *)f->buf + 13;
 }
 
@@ -212,7 +213,8 @@ write_at(struct fix *f, struct name h, uint64_t offset, struct span data)
 {
 	static uint8_t buf[REPLY_MAX];
 	struct wr w = wr_of(buf, sizeof(buf));
-	struct sftp_write m = {.id = ++f->id, .handle = name_span(&h), .offset = offset, .length = (uint32_t)data.len};
+	struct sftp_write m = {
+	    .id = ++f->id, .handle = name_span(&h), .offset = offset, .length = (uint32_t)data.len};
 
 	sftp_put_write(&w, &m);
 	wr_bytes(&w, data);

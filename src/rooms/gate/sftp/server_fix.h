@@ -1,4 +1,5 @@
-/* server_fix.h - a server of a test on its thread, a store on another, and the test as the client. */
+/* server_fix.h - a server of a test on its thread, a store on another, and the test as the client.
+ */
 #ifndef SP_GATE_SFTP_SERVER_FIX_H
 #define SP_GATE_SFTP_SERVER_FIX_H
 
@@ -21,16 +22,17 @@ struct fix {
 	struct sftp_session session;
 	struct span command; /* of scp; empty: SFTP */
 	pthread_t server, broker;
-	int rc, status;	     /* what the server returned */
+	int rc, status; /* what the server returned */
 	uint32_t id;
 	/* the last reply */
 	uint8_t buf[REPLY_MAX];
 	struct sftp_packet reply;
 };
 
-/* fix_new - a tree with / and /Home/alice, no server yet.  fix_begin - start it, and for SFTP exchange versions.
- * fix_end - the client closes its side (or the connection breaks); what the server returned is in f->rc.  The store stays.
- * fix_again - another connection to the same store.  fix_free - all of it. */
+/* fix_new - a tree with / and /Home/alice, no server yet.  fix_begin - start it, and for SFTP
+ * exchange versions. fix_end - the client closes its side (or the connection breaks); what the
+ * server returned is in f->rc.  The store stays. fix_again - another connection to the same store.
+ * fix_free - all of it. */
 struct fix *fix_new(void);
 void fix_begin(struct fix *f);
 void fix_start(struct fix *f); /* without versions */
@@ -39,10 +41,12 @@ void fix_break(struct fix *f);
 void fix_again(struct fix *f);
 void fix_free(struct fix *f);
 
-/* sent - a packet made with sftp_put_* is sent.  got - wait for a reply of this type, to the last request; its body. */
+/* sent - a packet made with sftp_put_* is sent.  got - wait for a reply of this type, to the last
+ * request; its body. */
 void sent(struct fix *f, const struct wr *w);
 struct rd got(struct fix *f, enum sftp_type type);
-/* got_status - wait for STATUS with this code; its text is then in f->buf as a string, borrowed until the next reply. */
+/* got_status - wait for STATUS with this code; its text is then in f->buf as a string, borrowed
+ * until the next reply. */
 const char *got_status(struct fix *f, enum sftp_status status);
 
 /* ASK(f, open, .path = ..., .flags = ...) - a request of requests.def. */

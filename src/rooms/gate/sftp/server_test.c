@@ -69,10 +69,14 @@ test_malformed(void **state)
 	    {SPAN_LIT("\0\0\0\x09\x11\0\0\0\1\0\0\0\1"), true, SP_ESYNTAX},
 	    {SPAN_LIT("\0\0\0\x0a\x11\0\0\0\1\0\0\0\0x"), true, SP_ESYNTAX},
 	    {SPAN_LIT("\0\0\0\x0d\xc8\0\0\0\1\0\0\0\x09limi"), true, SP_ESYNTAX},
-	    {SPAN_LIT("\0\0\0\x19\x06\0\0\0\1\0\0\0\4abcd\0\0\0\0\0\0\0\0\0\0\0\1"), true, SP_ESYNTAX},
-	    {SPAN_LIT("\0\0\0\x1a\x06\0\0\0\1\0\0\0\4abcd\0\0\0\0\0\0\0\0\0\0\0\0x"), true, SP_ESYNTAX},
-	    {SPAN_LIT("\0\0\0\x19\x06\0\0\0\1\0\0\1\1abcd\0\0\0\0\0\0\0\0\0\0\0\0"), false, SP_ESYNTAX},
-	    {SPAN_LIT("\0\0\0\x19\x06\0\0\0\1\0\0\0\5abcd\0\0\0\0\0\0\0\0\0\0\0\0"), false, SP_ESYNTAX},
+	    {SPAN_LIT("\0\0\0\x19\x06\0\0\0\1\0\0\0\4abcd\0\0\0\0\0\0\0\0\0\0\0\1"), true,
+		SP_ESYNTAX},
+	    {SPAN_LIT("\0\0\0\x1a\x06\0\0\0\1\0\0\0\4abcd\0\0\0\0\0\0\0\0\0\0\0\0x"), true,
+		SP_ESYNTAX},
+	    {SPAN_LIT("\0\0\0\x19\x06\0\0\0\1\0\0\1\1abcd\0\0\0\0\0\0\0\0\0\0\0\0"), false,
+		SP_ESYNTAX},
+	    {SPAN_LIT("\0\0\0\x19\x06\0\0\0\1\0\0\0\5abcd\0\0\0\0\0\0\0\0\0\0\0\0"), false,
+		SP_ESYNTAX},
 	    {SPAN_LIT("\0\0\0\x08\x06\0\0\0\1\0\0\0"), false, SP_ESYNTAX},
 	    {SPAN_LIT("\0\1\0\1\x11\0\0\0\1"), false, SP_ETOOBIG},
 	    {SPAN_LIT("\0\5\0\1\x06\0\0\0\1\0\0\0\4abcd"), false, SP_ETOOBIG},
@@ -174,9 +178,11 @@ test_stat(void **state)
 static void
 test_setstat(void **state)
 {
-	struct sftp_attrs time = {.flags = SFTP_ATTR_TIMES, .mtime = 1600000000}, mode = {.flags = SFTP_ATTR_PERMISSIONS, .permissions = 0600},
-			  owner = {.flags = SFTP_ATTR_UIDGID, .uid = 1}, same = {.flags = SFTP_ATTR_UIDGID},
-			  nothing = {.flags = SFTP_ATTR_SIZE}, five = {.flags = SFTP_ATTR_SIZE, .size = 5},
+	struct sftp_attrs time = {.flags = SFTP_ATTR_TIMES, .mtime = 1600000000},
+			  mode = {.flags = SFTP_ATTR_PERMISSIONS, .permissions = 0600},
+			  owner = {.flags = SFTP_ATTR_UIDGID, .uid = 1},
+			  same = {.flags = SFTP_ATTR_UIDGID}, nothing = {.flags = SFTP_ATTR_SIZE},
+			  five = {.flags = SFTP_ATTR_SIZE, .size = 5},
 			  three = {.flags = SFTP_ATTR_SIZE, .size = 3};
 	struct fix *f = begin();
 
@@ -212,7 +218,8 @@ test_fstat(void **state)
 {
 	struct fix *f = begin();
 	struct name h = open_file(f, "x", R), d = open_folder(f, "/Home");
-	struct sftp_attrs a, mode = {.flags = SFTP_ATTR_PERMISSIONS | SFTP_ATTR_TIMES, .mtime = 5}, cut = {.flags = SFTP_ATTR_SIZE};
+	struct sftp_attrs a, mode = {.flags = SFTP_ATTR_PERMISSIONS | SFTP_ATTR_TIMES, .mtime = 5},
+			     cut = {.flags = SFTP_ATTR_SIZE};
 	struct rd r;
 
 	(void)state;
@@ -240,7 +247,8 @@ test_handles(void **state)
 {
 	struct fix *f = begin();
 	struct name h = open_file(f, "x", R), again, d;
-	static const uint8_t strange[][8] = {{0}, {0, 0, 1, 1}, {0, 0, 0, 0}, {255, 255, 255, 255}, {0, 0, 1, 200}};
+	static const uint8_t strange[][8] = {
+	    {0}, {0, 0, 1, 1}, {0, 0, 0, 0}, {255, 255, 255, 255}, {0, 0, 1, 200}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(strange); i++) {
@@ -268,7 +276,8 @@ test_handles(void **state)
 	ASK(f, readdir, .handle = name_span(&again));
 	(void)got_status(f, SFTP_FX_FAILURE);
 	write_at(f, again, 0, SPAN_LIT("x"));
-	assert_string_equal(got_status(f, SFTP_FX_PERMISSION_DENIED), "the file is not open for writing");
+	assert_string_equal(
+	    got_status(f, SFTP_FX_PERMISSION_DENIED), "the file is not open for writing");
 	write_at(f, d, 0, SPAN_LIT("x"));
 	(void)got_status(f, SFTP_FX_FAILURE);
 	end(f);
@@ -287,7 +296,8 @@ test_too_many_handles(void **state)
 	for (unsigned i = 0; i < 4; i++)
 		h = open_file(f, "x", R);
 	ASK(f, open, .path = SPAN_LIT("x"), .flags = R);
-	assert_string_equal(got_status(f, SFTP_FX_FAILURE), "too many open files and folders: at most 4");
+	assert_string_equal(
+	    got_status(f, SFTP_FX_FAILURE), "too many open files and folders: at most 4");
 	ASK(f, opendir, .path = SPAN_LIT("."));
 	(void)got_status(f, SFTP_FX_FAILURE);
 	close_ok(f, h);
@@ -324,7 +334,8 @@ read_names(struct fix *f, struct name d, struct text *t, unsigned *ret_n)
 		struct sftp_attrs a;
 
 		assert_int_equal(sftp_attrs_take(&r, &a), SP_OK);
-		assert_true(line.len > name.len && span_eq(span_skip(line, line.len - name.len), name));
+		assert_true(
+		    line.len > name.len && span_eq(span_skip(line, line.len - name.len), name));
 		assert_int_equal(line.ptr[0], a.permissions & 0040000 ? 'd' : '-');
 		if (t == NULL)
 			continue;
@@ -508,7 +519,8 @@ test_links(void **state)
 
 	(void)state;
 	ASK(f, readlink, .path = SPAN_LIT("x"));
-	assert_string_equal(got_status(f, SFTP_FX_OP_UNSUPPORTED), "there are no links in this store");
+	assert_string_equal(
+	    got_status(f, SFTP_FX_OP_UNSUPPORTED), "there are no links in this store");
 	ASK(f, symlink, .from = SPAN_LIT("x"), .to = SPAN_LIT("y"));
 	(void)got_status(f, SFTP_FX_OP_UNSUPPORTED);
 	ASK(f, hardlink, .from = SPAN_LIT("x"), .to = SPAN_LIT("y"));

@@ -1,6 +1,7 @@
 /* store_played.h - broker and vault of the tests: a small tree in memory, on a thread of its own.
  *
- * Blobs are real ciphertexts under one key.  What was asked is kept, and any kind of request can be made to fail.
+ * Blobs are real ciphertexts under one key.  What was asked is kept, and any kind of request can be
+ * made to fail.
  */
 #ifndef SP_GATE_SFTP_STORE_PLAYED_H
 #define SP_GATE_SFTP_STORE_PLAYED_H
@@ -21,8 +22,8 @@ struct node {
 	char path[300];
 	uint8_t *plain; /* content */
 	size_t size;
-	int fd;		/* its blob; -1: none was asked for yet */
-	bool is_split;	/* shown as two extents */
+	int fd;	       /* its blob; -1: none was asked for yet */
+	bool is_split; /* shown as two extents */
 	bool has_sha256;
 	uint8_t sha256[32];
 	char agent[64];
@@ -39,8 +40,8 @@ struct store {
 	struct node nodes[PLAYED_NODES];
 	struct pending uploads[PLAYED_UPLOADS];
 	uint64_t last_id;
-	uint64_t quota;	     /* most bytes of an upload */
-	uint32_t huge;	     /* rows of the folder /huge */
+	uint64_t quota; /* most bytes of an upload */
+	uint32_t huge;	/* rows of the folder /huge */
 	uint16_t asked[PLAYED_ASKED];
 	size_t n_asked;
 	uint16_t fail_id; /* the next of these requests */
@@ -52,7 +53,8 @@ struct store {
 /* store_run - the thread: until the worker's end is closed. */
 void *store_run(void *store);
 void store_done(struct store *s);
-/* store_add_folder, store_add_file - before or between requests.  store_find - NULL: none.  store_upload - of a path. */
+/* store_add_folder, store_add_file - before or between requests.  store_find - NULL: none.
+ * store_upload - of a path. */
 struct node *store_add_folder(struct store *s, const char *path);
 struct node *store_add_file(struct store *s, const char *path, const void *content, size_t size);
 struct node *store_find(struct store *s, const char *path);

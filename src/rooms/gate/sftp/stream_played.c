@@ -1,8 +1,10 @@
-/* stream_played.c - two queues.  What is lent is a copy of its own, freed at the next call: whoever keeps it is found out. */
+/* stream_played.c - two queues.  What is lent is a copy of its own, freed at the next call: whoever
+ * keeps it is found out. */
 #include "rooms/gate/sftp/stream_played.h"
 
+#include "base/mem.h"
+
 #include <pthread.h>
-#include <stdlib.h>
 
 struct queue {
 	uint8_t *buf;
@@ -20,7 +22,7 @@ struct stream {
 struct stream *
 played_new(void)
 {
-	struct stream *s = calloc(1, sizeof(*s));
+	struct stream *s = mem_alloc(sizeof(*s));
 
 	VERIFY(s != NULL);
 	pthread_mutex_init(&s->lock, NULL);
@@ -32,20 +34,22 @@ played_new(void)
 void
 played_free(struct stream *s)
 {
-	free(s->in.buf);
-	free(s->out.buf);
-	free(s->lent);
+	mem_free(s->in.buf);
+	mem_free(s->out.buf);
+	mem_free(s->lent);
 	pthread_cond_destroy(&s->moved);
 	pthread_mutex_destroy(&s->lock);
-	free(s);
+	mem_free(s);
 }
 
 static void
 add(struct queue *q, struct span s)
 {
 	if (q->len + s.len > q->cap) {
-		q->cap = 2 * (q->len + s.len);
-		q->buf = realloc(q->buf, q->cap);
+		size_t cap = 2 * (q->len + s.len);
+
+		q->buf = mem_grow(q->buf, q->cap, cap);
+		q->cap = cap;
 		VERIFY(q->buf != NULL);
 	}
 	if (s.len != 0)
@@ -137,8 +141,8 @@ played_left(struct stream *s)
 static int
 lend(struct stream *s, size_t n, struct span *ret)
 {
-	free(s->lent);
-	s->lent = malloc(n);
+	mem_free(s->lent);
+	s->lent = mem_alloc(n);
 	VERIFY(s->lent != NULL);
 	memcpy(s->lent, s->in.buf + s->in.at, n);
 	s->lent_len = n;

@@ -212,7 +212,7 @@ aim(struct upload *u, uint64_t *offset)
 static int
 at(struct upload *u, uint64_t offset, uint64_t len)
 {
-	uint64_t end;
+	uint64_t end = 0;
 	int rc = u->how.appends ? aim(u, &offset) : SP_OK;
 
 	if (rc == SP_OK && (!add_ok(offset, len, &end) || end > INT64_MAX))
