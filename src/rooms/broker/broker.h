@@ -76,6 +76,7 @@ struct worker {
 	unsigned n_uploads;
 	struct op *op;	      /* helper: the operation it works for */
 	int64_t scrubs;	      /* scrubber: the version it reads */
+	uint64_t ticket;      /* number of the one that a right password earned; 0: none */
 	struct ssh_seat *ssh; /* worker-sftp: its login, see ssh_login.c; owned, or NULL */
 	struct worker *hash_next, *prev, *next;
 };
@@ -133,6 +134,7 @@ struct broker {
 	} backfill;
 	struct name_lock *locks;
 	struct flood *flood;
+	struct tickets *tickets; /* passwords that were right, until their codes come; owned */
 	struct download_count *downloads;
 	size_t n_downloads;
 
@@ -275,6 +277,8 @@ int handle_token_refresh(struct broker *b, struct worker *w, struct span body);
 int handle_token_revoke(struct broker *b, struct worker *w, struct span body);
 int handle_self(struct broker *b, struct worker *w, struct span body);
 int handle_org_get(struct broker *b, struct worker *w, struct span body);
+int handle_ticket_get(struct broker *b, struct worker *w, struct span body);
+int handle_login_ticket(struct broker *b, struct worker *w, struct span body);
 int handle_login_key(struct broker *b, struct worker *w, struct span body);
 int handle_login_secret(struct broker *b, struct worker *w, struct span body);
 /* ssh_forget - the worker is gone, or its socket: its session ends with it. */

@@ -1,12 +1,14 @@
 /* login.c - accounts, refusals, sessions; and password logins (attempt.h has their shape). */
 #include "base/text.h"
 #include "rooms/broker/attempt.h"
+#include "rooms/broker/ticket.h"
 
 #define SESSIONS_MAX 1000 /* of one user */
 
 struct login {
 	struct attempt attempt;
 	struct session_tokens tokens;
+	uint64_t ticket; /* that stands for the password; 0: none */
 	size_t code_len;
 	uint8_t code[16];
 };
@@ -275,6 +277,7 @@ login_proved(struct broker *b, struct op *op, const struct answer *a)
 	int err;
 
 	(void)a;
+	ticket_spend(b, l->ticket);
 	account_actor(&l->attempt.account, &op->actor);
 	record_init(&rec, EVENT_LOGIN, &op->actor, op->serial);
 	record_text(
@@ -298,10 +301,48 @@ password_right(struct broker *b, struct op *op, const struct answer *a)
 	}
 	if (err == 1)
 		err = attempt_code(b, &l->attempt, span_of(l->code, l->code_len), login_proved);
+	if (err == SP_ENEEDCODE)
+		ticket_earn(b, op->serial, &l->attempt);
 	if (err != SP_OK) {
 		attempt_refund(b, &l->attempt);
 		op_fail(b, op, err, 0);
 	}
+}
+
+int
+login_by_ticket(
+    struct broker *b, struct worker *w, const struct ticket *t, struct span code, struct span agent)
+{
+	struct span name = span_str(t->name);
+	struct login *l;
+	uint32_t wait_s = 0;
+	int err;
+
+	if (w->is_authed && w->actor.user != t->user)
+		return SP_EMISDIRECT;
+	if ((l = op_new(b, w, sizeof(*l))) == NULL)
+		return SP_EUNAVAIL;
+	l->ticket = t->number;
+	l->attempt.op.actor.listener = w->listener;
+	agent_take(&l->attempt.op.actor, agent);
+	err = attempt_begin(b, &l->attempt, name, 0, &wait_s);
+	if (err == SP_OK && l->attempt.refusal == NULL &&
+	    (l->attempt.account.id != t->user || strcmp(l->attempt.account.phc, t->phc) != 0))
+		l->attempt.refusal = "the account has changed";
+	if (err == SP_OK && l->attempt.refusal == NULL) {
+		l->attempt.by_password = true;
+		err = attempt_code(b, &l->attempt, code, login_proved);
+		if (err != SP_OK)
+			op_end(b, &l->attempt.op);
+		return err;
+	}
+	if (err == SP_OK || err == SP_ELOCKOUT)
+		login_failed(b, &l->attempt.op, name,
+		    err == SP_OK ? l->attempt.refusal : "locked out", err == SP_OK ? SP_EAUTH : err,
+		    wait_s);
+	else
+		op_end(b, &l->attempt.op);
+	return err == SP_ELOCKOUT ? SP_OK : err;
 }
 
 int

@@ -210,6 +210,10 @@ test_folder_rights(void **state)
 	REFUSES_MOVE(bob, SP_EPERM, HOME "/t/d", "/Home/bob/d");
 	/* a new name in the same folder gives nobody anything */
 	MOVES(bob, HOME "/t/d", HOME "/t/n");
+	let(s, top, 2, all & ~RIGHT_READ);
+	REFUSES_MOVE(bob, SP_EPERM, HOME "/t/n", "/Home/bob/d");
+	let(s, top, 2, all & ~RIGHT_DELETE);
+	REFUSES_MOVE(bob, SP_EPERM, HOME "/t/n", "/Home/bob/d");
 	let(s, top, 2, all);
 	assert_int_equal(sql_run(s->b->db, SQL_ACL_SET, SI(below), SI(SUBJECT_USER), SI(2),
 			     SI(RIGHT_LIST), SI(/* override= */ 1)),
@@ -395,13 +399,14 @@ test_judged_again(void **state)
 	(void)at(w, HOME "/f");
 	/* a folder above has another name: the record would be wrong */
 	s->is_holding = true;
-	SEND(w, rename, .path = TEXT(HOME "/b/a"), .to = TEXT(HOME "/b/c"));
+	SEND(w, rename, .path = TEXT(HOME "/b/a"), .to = TEXT(HOME "/c"));
 	SEND(two, rename, .path = TEXT(HOME "/b"), .to = TEXT(HOME "/n"));
 	s->held[2] = s->held[0]; /* the other way round */
 	s->held[0] = s->held[1], s->held[1] = s->held[2];
 	let_go(s);
 	assert_int_equal(wait_reply(two), IPC_ENTRY);
 	assert_int_equal(wait_reply(w), IPC_FAILED);
+	assert_err(failure(w), SP_ECONFLICT);
 	run_ms(s, 20);
 	(void)at(w, HOME "/n/a");
 	assert_int_equal(count_events(s, EVENT_RECONCILED), 3);

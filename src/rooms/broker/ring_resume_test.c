@@ -226,6 +226,9 @@ test_writer_left(void **state)
 	assert_int_equal(s->b->n_kept, 1);
 	struct worker_end *two = login_sftp(s, "alice");
 	REFUSES(two, SP_ECONFLICT, resume, .path = TEXT(PATH));
+	assert_int_equal(s->n_releases, 0); /* not asked for in vain */
+	int fd = -1;
+	assert_int_equal(blobfile_reopen(s->b, s->b->uploads->blob, &fd), SP_ECONFLICT);
 	/* it is ended after a while, and then it goes */
 	run_ms(s, 11000);
 	read_supervisor(s);
@@ -233,6 +236,46 @@ test_writer_left(void **state)
 	(void)close(left);
 	assert_int_equal(resume(two, PATH).acked, 70000);
 	worker_free(w), worker_free(two);
+}
+
+/* two connections ask at once; the one that comes first goes away before it has the key */
+static void
+test_two_at_once(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login_sftp(s, "alice"), *two = login_sftp(s, "alice");
+	uint64_t up;
+
+	leave_partial(s, "alice", PATH, 70000);
+	s->is_mute = true;
+	SEND(w, resume, .path = TEXT(PATH));
+	REFUSES(two, SP_ECONFLICT, resume, .path = TEXT(PATH));
+	now_us += 25 * 3600 * 1000000ll; /* nor does it expire under the first one's hands */
+	s->b->ticks = 29;
+	run_ms(s, 1200);
+	assert_int_equal(s->b->n_kept, 1);
+	worker_free(w);
+	s->is_mute = false;
+	link_ledger(s, false);
+	run_ms(s, 20);
+	now_us -= 25 * 3600 * 1000000ll;
+	assert_int_equal(s->b->n_kept, 1);
+	worker_free(two);
+	two = login_sftp(s, "alice");
+	up = resume(two, PATH).upload;
+	/* dropped by somebody while the key is on its way */
+	close_fd(&two->fd);
+	worker_free(two);
+	run_ms(s, 10);
+	two = login_sftp(s, "alice");
+	s->is_mute = true;
+	SEND(two, resume, .path = TEXT(PATH));
+	upload_drop(s->b, upload_find(s->b, (int64_t)up), &(struct actor){0}, "test");
+	s->is_mute = false;
+	link_ledger(s, false);
+	assert_int_equal(wait_reply(two), IPC_FAILED);
+	assert_int_equal(s->b->n_kept, 0);
+	worker_free(two);
 }
 
 static void
@@ -328,6 +371,19 @@ test_folders(void **state)
 	    ASK(w, rename, .path = TEXT("/Home/alice/a"), .to = TEXT("/Home/alice/c")), IPC_ENTRY);
 	REFUSES(w, SP_ENOTFOUND, resume, .path = TEXT("/Home/alice/a/b/f"));
 	assert_int_equal(partial_size(w, "/Home/alice/c/b/f"), 70000);
+	/* and counts where it is now */
+	make(w, "/Home/alice/q");
+	set_quota(s, (int64_t)entry(w).id, 90000);
+	assert_int_equal(ASK(w, put, .path = TEXT("/Home/alice/q/x"), .size = 20000), IPC_UPLOAD);
+	close_fd(&w->fd);
+	assert_int_equal(ASK(w, abort, .upload = (uint64_t)s->b->uploads->id), IPC_DONE);
+	assert_int_equal(
+	    ASK(w, rename, .path = TEXT("/Home/alice/c"), .to = TEXT("/Home/alice/q/c")),
+	    IPC_ENTRY);
+	REFUSES(w, SP_EQUOTA, put, .path = TEXT("/Home/alice/q/x"), .size = 20000);
+	assert_int_equal(
+	    ASK(w, rename, .path = TEXT("/Home/alice/q/c"), .to = TEXT("/Home/alice/c")),
+	    IPC_ENTRY);
 	m = resume(w, "/Home/alice/c/b/f");
 	/* moved while it is written: it is stored where the folder is */
 	assert_int_equal(
@@ -341,7 +397,7 @@ test_folders(void **state)
 	assert_int_equal(ASK(w, remove, .path = TEXT("/Home/alice/d"), .kind = 0), IPC_DONE);
 	run_ms(s, 10);
 	assert_int_equal(s->b->n_kept, 0);
-	assert_int_equal(count_events(s, EVENT_UPLOAD_ABORTED), 1);
+	assert_int_equal(count_events(s, EVENT_UPLOAD_ABORTED), 2);
 	assert_int_equal(count_blobs(s), 1); /* the held one */
 	/* its folder goes while it is written */
 	assert_int_equal(
@@ -427,6 +483,7 @@ main(void)
 	    RING(test_mode),
 	    RING(test_restart),
 	    RING(test_writer_left),
+	    RING(test_two_at_once),
 	    RING(test_resume_rights),
 	    RING(test_expiry),
 	    RING(test_folders),

@@ -217,6 +217,65 @@ test_code_https(void **state)
 	worker_free(w);
 }
 
+static void
+take_ticket(struct worker_end *w, char ticket[64])
+{
+	struct ipc_ticket m;
+
+	assert_int_equal(ASK(w, ticket_get, 0), IPC_TICKET);
+	assert_int_equal(ipc_get_ticket(span_of(w->body, w->len), &m), SP_OK);
+	(void)snprintf(ticket, 64, "%.*s", (int)m.ticket.len, (const char *)m.ticket.ptr);
+}
+
+/* A ticket stands for a right password: once, for its account, from its address, for a while. */
+static void
+test_tickets(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = connect_worker(s, 0), *two = connect_worker(s, 0),
+			  *far = add_worker(s, ROOM_WORKER_HTTPS, 0, FAR, on_reply);
+	char ticket[64], other[64];
+
+	enrol(s);
+	add_authenticator(s);
+	REFUSES(w, SP_EAUTH, ticket_get, 0);
+	s->auth_says = false;
+	REFUSES(w, SP_EAUTH, login_password, .user = TEXT("alice"), .password = TEXT("no"));
+	REFUSES(w, SP_EAUTH, ticket_get, 0);
+	s->auth_says = true;
+	REFUSES(w, SP_ENEEDCODE, login_password, .user = TEXT("alice"), .password = TEXT("pw"));
+	REFUSES(two, SP_EAUTH, ticket_get, 0); /* another worker's */
+	take_ticket(w, ticket);
+	REFUSES(w, SP_EAUTH, ticket_get, 0);
+	REFUSES(far, SP_EAUTH, login_ticket, .ticket = TEXT(ticket), .code = TEXT("123456"));
+	SAYS(s, "reason=ticket of a password\n");
+	REFUSES(two, SP_EAUTH, login_ticket, .ticket = TEXT("spm_x"), .code = TEXT("123456"));
+	REFUSES(two, SP_EAUTH, login_ticket, .ticket = TEXT(ticket), .code = TEXT("000000"));
+	SAYS(s, "reason=one-time code\n");
+	assert_int_equal(
+	    ASK(two, login_ticket, .ticket = TEXT(ticket), .code = TEXT("123456")), IPC_SESSION);
+	SAYS(s, "proof=password,code\n");
+	now_us += 60 * 1000000ll;
+	REFUSES(two, SP_EAUTH, login_ticket, .ticket = TEXT(ticket), .code = TEXT("123456"));
+	SAYS(s, "reason=ticket of a password\n");
+	/* it ends with its time, and with its password */
+	for (int i = 0; i < 2; i++) {
+		REFUSES(
+		    w, SP_ENEEDCODE, login_password, .user = TEXT("alice"), .password = TEXT("pw"));
+		take_ticket(w, other);
+		assert_string_not_equal(ticket, other);
+		if (i == 0)
+			now_us += 301 * 1000000ll;
+		else
+			assert_int_equal(sql_run(s->b->db, SQL_USER_SET_PHC, SI(1),
+					     ST(TEXT("$argon2id$v=19$y")), SI(now_us)),
+			    SP_OK);
+		REFUSES(w, SP_EAUTH, login_ticket, .ticket = TEXT(other), .code = TEXT("123456"));
+	}
+	SAYS(s, "reason=the account has changed\n");
+	worker_free(w), worker_free(two), worker_free(far);
+}
+
 /* ---- limits ---- */
 
 static void
@@ -290,6 +349,7 @@ main(void)
 	    RING(test_code_race),
 	    RING(test_code_refused),
 	    RING(test_code_https),
+	    RING(test_tickets),
 	    RING(test_lockout),
 	    RING(test_connections),
 	};

@@ -4,6 +4,7 @@
 
 #include "rooms/broker/put.h"
 #include "rooms/broker/start.h"
+#include "rooms/broker/ticket.h"
 
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -225,5 +226,6 @@ broker_end(struct broker *b)
 	db_close(b->db);
 	close_fd(&b->blob_dir);
 	mem_free(b->flood);
+	tickets_free(b);
 	mem_free(b);
 }

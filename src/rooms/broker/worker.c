@@ -24,6 +24,8 @@ static const struct {
     {IPC_LOGIN_TOKEN, FIRST, handle_login_token},
     {IPC_TOKEN_REFRESH, FIRST, handle_token_refresh},
     {IPC_TOKEN_REVOKE, FIRST, handle_token_revoke},
+    {IPC_TICKET_GET, FIRST, handle_ticket_get},
+    {IPC_LOGIN_TICKET, FIRST, handle_login_ticket},
     {IPC_LOGIN_KEY, FIRST, handle_login_key},
     {IPC_LOGIN_SECRET, FIRST, handle_login_secret},
     {IPC_ORG_GET, FIRST, handle_org_get},

@@ -40,6 +40,8 @@ void ring_rec_of_entry(const struct ipc_entry *e, struct ipc_entry_rec *ret);
 #define RING_CALLS(X)                                                                              \
 	X(login_password, session, SESSION)                                                        \
 	X(login_token, principal, PRINCIPAL)                                                       \
+	X(ticket_get, ticket, TICKET)                                                              \
+	X(login_ticket, session, SESSION)                                                          \
 	X(token_refresh, session, SESSION)                                                         \
 	X(token_revoke, done, DONE)                                                                \
 	X(self, user, USER)                                                                        \

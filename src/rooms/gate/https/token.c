@@ -30,7 +30,10 @@ static int
 code_required(struct conn *c)
 {
 	const struct sp_err_row *row = sp_err_row(SP_ENEEDCODE);
+	const struct ipc_ticket_get ask = {0};
+	struct ipc_ticket t;
 	struct json *j;
+	int rc = ring_ticket_get(c->ring, &ask, &t); /* without one the password is sent again */
 
 	reply_begin(c, 401);
 	reply_field(c, "Content-Type", "application/json; charset=utf-8");
@@ -40,13 +43,17 @@ code_required(struct conn *c)
 	json_kstr(j, "error", SPAN_LIT("mfa_required"));
 	json_kstr(j, "error_description", span_str(row->text));
 	json_ku64(j, "error_code", (uint64_t)row->moveit);
+	if (rc == SP_OK)
+		json_kstr(j, "mfa_access_token", t.ticket);
 	json_key(j, "mfa_supported_methods");
 	json_open(j, '{');
 	json_kbool(j, "is_mfa_authenticator_enabled", true);
 	json_kbool(j, "is_mfa_email_enabled", false);
 	json_close(j, '}');
 	json_close(j, '}');
-	return reply_send(c);
+	rc = reply_send(c);
+	ring_wipe(c->ring);
+	return rc;
 }
 
 /* A grant that failed: what the client did wrong is 400, as MOVEit says it; what we could not do is
@@ -133,6 +140,26 @@ grant_password(struct conn *c, struct span form, struct ipc_session *ret)
 	return rc;
 }
 
+/* The second half of a login whose password was right: MOVEit's grant "otp". */
+static int
+grant_otp(struct conn *c, struct span form, struct ipc_session *ret)
+{
+	uint8_t ticket[255], code[16];
+	struct ipc_login_ticket m = {.agent = span_str(c->agent)};
+	int n = form_need(form, "mfa_access_token", ticket, sizeof(ticket));
+	int k = form_need(form, "otp", code, sizeof(code));
+	int rc = n < 0 ? n : k < 0 ? k : SP_OK;
+
+	if (rc == SP_OK) {
+		m.ticket = span_of(ticket, (size_t)n);
+		m.code = span_of(code, (size_t)k);
+		rc = ring_login_ticket(c->ring, &m, ret);
+	}
+	mem_wipe(ticket, sizeof(ticket));
+	mem_wipe(code, sizeof(code));
+	return rc;
+}
+
 static int
 grant_refresh(struct conn *c, struct span form, struct ipc_session *ret)
 {
@@ -167,6 +194,8 @@ token_post(struct conn *c)
 		rc = n;
 	else if (span_eq_str(span_of(grant, (size_t)n), "password"))
 		rc = grant_password(c, f, &s);
+	else if (span_eq_str(span_of(grant, (size_t)n), "otp"))
+		rc = grant_otp(c, f, &s);
 	else if (span_eq_str(span_of(grant, (size_t)n), "refresh_token"))
 		rc = grant_refresh(c, f, &s);
 	else

@@ -8,7 +8,7 @@
 int
 sftp_do_opendir(struct sftp *x, const struct sftp_opendir *m)
 {
-	struct handle *h;
+	struct handle *h = NULL;
 	struct ipc_entry e;
 	struct path p;
 	int rc = path_from(x, m->path, &p);
@@ -95,7 +95,7 @@ sftp_do_readdir(struct sftp *x, const struct sftp_readdir *m)
 	struct ipc_entries page;
 	struct sftp_names n;
 	struct listing *l;
-	struct handle *h;
+	struct handle *h = NULL;
 	struct wr w;
 	int rc = handle_find(x, m->handle, &h);
 

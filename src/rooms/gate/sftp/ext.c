@@ -55,7 +55,7 @@ sftp_do_statvfs(struct sftp *x, const struct sftp_statvfs *m)
 int
 sftp_do_fstatvfs(struct sftp *x, const struct sftp_fstatvfs *m)
 {
-	struct handle *h;
+	struct handle *h = NULL;
 	struct path p;
 	int rc = handle_find(x, m->handle, &h);
 
@@ -190,7 +190,7 @@ sftp_do_users_groups(struct sftp *x, const struct sftp_users_groups *m)
 int
 sftp_do_fsync(struct sftp *x, const struct sftp_fsync *m)
 {
-	struct handle *h;
+	struct handle *h = NULL;
 	int rc = handle_file(x, m->handle, &h);
 
 	if (rc < 0 || h->upload == NULL)
@@ -226,7 +226,7 @@ int
 sftp_do_copy_data(struct sftp *x, const struct sftp_copy_data *m)
 {
 	struct source *s = NULL;
-	struct handle *h;
+	struct handle *h = NULL;
 	int rc = handle_reading(x, m->from, &s);
 
 	if (rc == SP_OK)

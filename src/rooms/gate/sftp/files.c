@@ -71,7 +71,7 @@ int
 sftp_do_open(struct sftp *x, const struct sftp_open *m)
 {
 	uint32_t flags = m->flags & SFTP_OPEN_ALL;
-	struct handle *h;
+	struct handle *h = NULL;
 	struct path p;
 	int rc;
 
@@ -126,7 +126,7 @@ close_upload(struct sftp *x, struct handle *h)
 int
 sftp_do_close(struct sftp *x, const struct sftp_close *m)
 {
-	struct handle *h;
+	struct handle *h = NULL;
 	int rc = handle_find(x, m->handle, &h);
 	bool continued;
 
@@ -225,10 +225,11 @@ sftp_do_write(struct sftp *x, const struct sftp_write *m)
 	return u != NULL ? upload_failed(x, u, rc) : rc;
 }
 
-/* The head of a WRITE: of a packet of that many bytes it must leave exactly the data. */
+/* The head of a WRITE, and how many bytes of the packet are neither head nor data: rclone's library
+ * up to 2022 sends the rest of its buffer along, which OpenSSH's server overlooks. */
 static int
 write_head(struct sftp *x, uint32_t length, uint8_t copy[SFTP_WRITE_HEAD_MAX],
-    struct sftp_write *ret, size_t *ret_bytes)
+    struct sftp_write *ret, size_t *ret_bytes, uint64_t *ret_rest)
 {
 	struct sftp_packet p;
 	struct span s;
@@ -247,7 +248,10 @@ write_head(struct sftp *x, uint32_t length, uint8_t copy[SFTP_WRITE_HEAD_MAX],
 		return SP_ESYNTAX;
 	*ret_bytes = n;
 	x->id = p.id;
-	return ret->length == 4 + (uint64_t)length - n ? SP_OK : SP_ETRAIL;
+	if (ret->length > 4 + (uint64_t)length - n)
+		return SP_EFULL;
+	*ret_rest = 4 + (uint64_t)length - n - ret->length;
+	return SP_OK;
 }
 
 int
@@ -255,15 +259,19 @@ write_stream(struct sftp *x, uint32_t length)
 {
 	uint8_t copy[SFTP_WRITE_HEAD_MAX];
 	struct sftp_write m;
+	uint64_t rest = 0;
 	size_t n = 0;
-	int rc = write_head(x, length, copy, &m, &n);
+	int rc = write_head(x, length, copy, &m, &n, &rest);
 
-	if (rc == SP_ETRAIL)
-		return request_malformed(x, rc);
+	if (rc == SP_EFULL) /* more data than the packet has room for */
+		return request_malformed(x, SP_ESHORT);
 	if (rc < 0)
 		return rc == SP_ESHORT ? SP_ESYNTAX : rc;
 	stream_take(x->stream, n);
 	x->why[0] = '\0';
 	x->ring->fault.detail[0] = '\0';
-	return request_conclude(x, sftp_do_write(x, &m));
+	rc = sftp_do_write(x, &m);
+	if (x->over == SP_OK)
+		x->over = take_data(x, NULL, rest);
+	return request_conclude(x, rc);
 }

@@ -70,7 +70,7 @@ handle_find(struct sftp *x, struct span wire, struct handle **ret)
 int
 handle_file(struct sftp *x, struct span wire, struct handle **ret)
 {
-	struct handle *h;
+	struct handle *h = NULL;
 	int rc = handle_find(x, wire, &h);
 
 	if (rc == SP_OK && h->kind != HANDLE_FILE)
@@ -121,7 +121,7 @@ handle_reading(struct sftp *x, struct span wire, struct source **ret_source)
 int
 handle_writing(struct sftp *x, struct span wire, struct handle **ret)
 {
-	struct handle *h;
+	struct handle *h = NULL;
 	int rc = handle_file(x, wire, &h);
 
 	if (rc == SP_OK && h->upload == NULL)

@@ -71,8 +71,6 @@ test_malformed(void **state)
 	    {SPAN_LIT("\0\0\0\x0d\xc8\0\0\0\1\0\0\0\x09limi"), true, SP_ESYNTAX},
 	    {SPAN_LIT("\0\0\0\x19\x06\0\0\0\1\0\0\0\4abcd\0\0\0\0\0\0\0\0\0\0\0\1"), true,
 		SP_ESYNTAX},
-	    {SPAN_LIT("\0\0\0\x1a\x06\0\0\0\1\0\0\0\4abcd\0\0\0\0\0\0\0\0\0\0\0\0x"), true,
-		SP_ESYNTAX},
 	    {SPAN_LIT("\0\0\0\x19\x06\0\0\0\1\0\0\1\1abcd\0\0\0\0\0\0\0\0\0\0\0\0"), false,
 		SP_ESYNTAX},
 	    {SPAN_LIT("\0\0\0\x19\x06\0\0\0\1\0\0\0\5abcd\0\0\0\0\0\0\0\0\0\0\0\0"), false,

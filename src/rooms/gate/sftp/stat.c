@@ -41,7 +41,7 @@ stat_it(struct sftp *x, struct span path)
 	struct ipc_entry_rec rec;
 	struct sftp_attrs a;
 	struct ipc_entry e;
-	struct handle *h;
+	struct handle *h = NULL;
 	struct path p;
 	int rc = path_from(x, path, &p);
 
@@ -92,7 +92,7 @@ int
 sftp_do_fstat(struct sftp *x, const struct sftp_fstat *m)
 {
 	struct sftp_attrs a;
-	struct handle *h;
+	struct handle *h = NULL;
 	int rc = handle_find(x, m->handle, &h);
 
 	if (rc < 0)
@@ -209,7 +209,7 @@ sftp_do_lsetstat(struct sftp *x, const struct sftp_lsetstat *m)
 int
 sftp_do_fsetstat(struct sftp *x, const struct sftp_fsetstat *m)
 {
-	struct handle *h;
+	struct handle *h = NULL;
 	struct path p;
 	int rc = handle_find(x, m->handle, &h);
 

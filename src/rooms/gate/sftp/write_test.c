@@ -108,6 +108,33 @@ test_pipelined(void **state)
 	end(f);
 }
 
+/* What is behind the data in a packet is no data. */
+static void
+test_trail(void **state)
+{
+	static const size_t trails[] = {1, 7, 28672};
+	struct fix *f = begin();
+	struct name h = open_file(f, "x", W | CREAT | TRUNC);
+	static uint8_t buf[40000];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(trails); i++) {
+		struct wr w = wr_of(buf, sizeof(buf));
+		struct sftp_write m = {
+		    .id = ++f->id, .handle = name_span(&h), .offset = i * 4096, .length = 4096};
+
+		sftp_put_write(&w, &m);
+		wr_bytes(&w, bytes(i * 4096, 4096));
+		wr_bytes(&w, bytes(7, trails[i]));
+		sftp_end(&w, 0);
+		sent(f, &w);
+		(void)got_status(f, SFTP_FX_OK);
+	}
+	close_ok(f, h);
+	check_file(f, "/Home/alice/x", 3 * 4096);
+	end(f);
+}
+
 static void
 test_two_at_once(void **state)
 {
@@ -421,6 +448,7 @@ main(void)
 	    cmocka_unit_test(test_sizes),
 	    cmocka_unit_test(test_largest_writes),
 	    cmocka_unit_test(test_pipelined),
+	    cmocka_unit_test(test_trail),
 	    cmocka_unit_test(test_two_at_once),
 	    cmocka_unit_test(test_times),
 	    cmocka_unit_test(test_open_refused),
