@@ -6,11 +6,14 @@ import pytest
 from lib.instance import Instance
 from lib.sftp import Door
 
+# These tests fail to log in on purpose, and all come from one address; test_sftp_login.py tries the lockouts on a server of their own.
+MANY_FAILURES = {"LockoutFailures": "1000", "LockoutAddress": "100000"}
+
 
 @pytest.fixture(scope="module")
 def sftp_server(identity):
     """A server with the SFTP door open, and the users alice and bob. It must stop cleanly and its audit log must verify."""
-    with Instance(identity, sftp=True) as instance:
+    with Instance(identity, sftp=True, settings=MANY_FAILURES) as instance:
         instance.add_user("alice")
         instance.add_user("bob")
         yield instance

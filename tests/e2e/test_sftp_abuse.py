@@ -53,10 +53,10 @@ def at(port, phase, **how):
     return Ssh(port, "alice", **how).to(phase)
 
 
-def whatever_comes(c, seconds=30):
+def whatever_comes(c, quiet=0.5):
     """All payloads until the server closes or says nothing for a moment: (payloads, has it closed?)."""
     out = []
-    c.socket.settimeout(0.5)
+    c.socket.settimeout(quiet)
     try:
         while True:
             out.append(c.recv_packet())
@@ -66,7 +66,7 @@ def whatever_comes(c, seconds=30):
         return out, False
     finally:
         if c.socket.fileno() >= 0:
-            c.socket.settimeout(seconds)
+            c.socket.settimeout(30)
 
 
 # ---- every number in every phase ----
@@ -383,12 +383,18 @@ def test_terrapin_without_strict_exchange(port, cipher):
         c.out_seq -= 1  # which the client knows nothing of
         c.to("newkeys")
         c.send(bytes([Msg.EXT_INFO]) + u32(0), mangle=lambda wire: b"")  # taken away
-        try:
-            c.send(bytes([Msg.SERVICE_REQUEST]) + string("ssh-userauth"))
-        except Closed:
-            return
-        answers, closed = whatever_comes(c)
-        assert closed and not any(a[0] == Msg.SERVICE_ACCEPT for a in answers), "the message that was taken away is not missed"
+        answers, closed = [], False
+        for _ in range(50):  # each is noise to the server, which may well call it unknown
+            try:
+                c.send(bytes([Msg.SERVICE_REQUEST]) + string("ssh-userauth"))
+            except Closed:
+                closed = True
+            more, over = whatever_comes(c, quiet=0.1)
+            answers += more
+            if closed or over:
+                break
+        assert closed or over
+        assert not any(a[0] == Msg.SERVICE_ACCEPT for a in answers), "the message that was taken away is not missed"
 
 
 @pytest.mark.parametrize("cipher", CIPHERS)
@@ -467,16 +473,10 @@ def test_requests_before_an_exchange_is_over(port):
 
 
 def test_rekeying_at_odd_moments(port):
-    """Before the service, before the login, with a prompt open, between a request and its answer, in the middle of a write."""
-    with at(port, "newkeys") as c:
+    """Before the channel, before the subsystem, between a request and its answer, in the middle of a write."""
+    with at(port, "open") as c:
         c.exchange()
-        c.to("auth")
-        c.exchange()
-        assert c.ask_interactive()
-        c.exchange()
-        c.respond(PASSWORD)
-        assert c.prompts() is None and c.answer() is True
-        c.phase = "open"
+        c.to("channel")
         c.exchange()
         c.to("sftp")
         handle = c.sftp.open("rekeyed", WRITE | CREAT | TRUNC)
@@ -494,17 +494,13 @@ def test_rekeying_at_odd_moments(port):
         assert c.sftp.get("rekeyed") == data
 
 
-def test_rekeying_before_the_login_has_no_end_of_its_own(port):
-    """Rekeys are limited by rate; an unauthenticated client cannot keep the signer busy for ever."""
-    with at(port, "auth") as c:
-        done = 0
-        try:
-            for _ in range(500):
-                c.exchange()
-                done += 1
-        except (Closed, BadTag):
-            pass
-        assert done < 500, "five hundred signatures for nobody"
+@pytest.mark.parametrize("phase", ["newkeys", "auth", "prompt"])
+def test_rekeying_before_the_login(port, phase):
+    """One signature for a stranger, not two: whoever is not logged in is not given another exchange."""
+    with at(port, phase) as c:
+        with pytest.raises(Closed):
+            c.exchange()
+            c.probe_not_in()
 
 
 def test_a_hundred_rekeys_after_the_login(port):
@@ -609,17 +605,6 @@ def test_signatures_for_something_else(port, victim):
         with at(port, "auth") as c:
             refused(c, c.request("bob", "publickey", b"\1" + string("ssh-ed25519") + string(victim.blob) + string(signature)))
     with at(port, "auth") as c:
-        assert c.try_key(victim, user="bob") is True
-
-
-def test_a_signature_of_the_session_before_a_rekey_still_counts(port, victim):
-    """The session identifier is the first exchange hash, for good (RFC 4253 section 7.2)."""
-    with at(port, "auth") as c:
-        c.exchange()
-        assert c.h != c.session
-        refused(c, c.key_request("bob", victim, session=c.h))
-    with at(port, "auth") as c:
-        c.exchange()
         assert c.try_key(victim, user="bob") is True
 
 

@@ -9,7 +9,6 @@ Host keys are always checked, against the known_hosts lines that `sallyport host
 import asyncio
 import contextlib
 import os
-import secrets
 import subprocess
 import time
 import warnings
@@ -26,17 +25,9 @@ SMALL_KEYS = {"ed25519": ["-t", "ed25519"], "ecdsa": ["-t", "ecdsa", "-b", "256"
 
 # ---- the command line of the server ----
 
-def readable(server, line):
-    """A file with this line that the server's owner may read."""
-    path = server.temp / f"line-{secrets.token_hex(6)}.pub"
-    path.write_text(line.strip() + "\n")
-    path.chmod(0o644)
-    return path
-
-
 def add_key(server, user, line, check=True):
     """Register a line of a .pub file."""
-    return server.run("user", "key", "add", user, "--file", readable(server, line), check=check)
+    return server.run("user", "key", "add", user, stdin=line.strip() + "\n", check=check)
 
 
 def host_keys(server):
