@@ -211,9 +211,13 @@ fix_user(struct auth *a, const struct ssh_userauth *u)
 
 	if (!s->has_user) {
 		/* what no message can hold is nobody's name */
-		if (u->user.len >= sizeof(s->user) || memchr(u->user.ptr, 0, u->user.len) != NULL)
+		if (u->user.len >= sizeof(s->user) || span_find(u->user, 0) != u->user.len) {
+			struct ssh_userauth nobody = {.user = span_of(NULL, 0)};
+
+			(void)by_none(a, &nobody); /* for the record */
 			return conn_disconnect(
 			    s, SSH_DISCONNECT_ILLEGAL_USER_NAME, "this is no user name", SP_EAUTH);
+		}
 		memcpy(s->user, u->user.ptr, u->user.len);
 		s->user[u->user.len] = '\0';
 		s->has_user = true;
