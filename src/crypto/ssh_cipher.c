@@ -7,6 +7,7 @@
  */
 #include "crypto/ssh_cipher.h"
 #include "base/wire.h"
+#include "crypto/gcm.h"
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -14,8 +15,8 @@
 #include <openssl/params.h>
 
 #define LENGTH_BYTES 4u
-#define GCM_TAG 16u
-#define GCM_IV 12u
+#define GCM_TAG GCM_TAG_BYTES
+#define GCM_IV GCM_IV_BYTES
 #define POLY_TAG 16u
 #define POLY_KEY 32u
 #define CHACHA_KEY 32u
@@ -54,6 +55,7 @@ struct ssh_cipher {
 	const struct ssh_mac_row *mac;	  /* NULL: none */
 	enum mode mode;
 	bool is_seal, is_dead;
+	struct gcm *gcm;
 	EVP_CIPHER_CTX *ctx;	    /* chacha20: K_2, of the payload and the Poly1305 key */
 	EVP_CIPHER_CTX *length_ctx; /* chacha20: K_1, of the length field */
 	EVP_MAC_CTX *mac_ctx;	    /* HMAC with its key, or Poly1305 */
@@ -170,8 +172,8 @@ set_up(struct ssh_cipher *c, const struct kind *k, struct span key, struct span 
 		return true;
 	case MODE_GCM:
 		memcpy(c->iv, iv.ptr, GCM_IV);
-		c->ctx = cipher_ctx(k->name, key, NULL, c->is_seal);
-		return c->ctx != NULL;
+		return gcm_new(/* plain= */ false, &c->gcm) == SP_OK &&
+		       gcm_key(c->gcm, key) == SP_OK;
 	case MODE_CHACHA:
 		/* PROTOCOL.chacha20poly1305: the first half is K_2, the second K_1 */
 		c->ctx = cipher_ctx(k->name, span_cut(key, CHACHA_KEY), NULL, true);
@@ -220,6 +222,7 @@ ssh_cipher_free(struct ssh_cipher *c)
 {
 	if (c == NULL)
 		return;
+	gcm_free(c->gcm);
 	EVP_CIPHER_CTX_free(c->ctx); /* cleanses the key schedule */
 	EVP_CIPHER_CTX_free(c->length_ctx);
 	EVP_MAC_CTX_free(c->mac_ctx);
@@ -286,20 +289,14 @@ length_field(const uint8_t head[LENGTH_BYTES])
 	return (uint32_t)rd_uint(&r, LENGTH_BYTES);
 }
 
-/* Begin a packet with AES-GCM: the IV of this packet, the length field as associated data.
- * RFC 5647 section 7.1: 4 fixed bytes and a counter of 8, which goes up by one with each packet. */
-static bool
-gcm_begin(struct ssh_cipher *c, const uint8_t head[LENGTH_BYTES])
+/* The IV of the next packet.  RFC 5647 section 7.1: 4 fixed bytes and a counter of 8, which goes up
+ * by one with each packet. */
+static void
+gcm_next(struct ssh_cipher *c)
 {
-	int n = 0;
-
-	if (EVP_CipherInit_ex2(c->ctx, NULL, NULL, c->iv, -1, NULL) != 1 ||
-	    EVP_CipherUpdate(c->ctx, NULL, &n, head, LENGTH_BYTES) != 1)
-		return false;
 	for (size_t i = GCM_IV; i > 4; i--)
 		if (++c->iv[i - 1] != 0)
 			break;
-	return true;
 }
 
 /* Point a ChaCha20 context at block 0 of the packet's key stream. */
@@ -375,17 +372,16 @@ ssh_cipher_length(struct ssh_cipher *c, uint32_t seq, const uint8_t head[4], uin
 static int
 open_gcm(struct ssh_cipher *c, uint8_t *packet, uint32_t length)
 {
-	uint8_t tag[GCM_TAG], none[GCM_TAG], *payload = packet + LENGTH_BYTES;
-	int n = 0;
+	uint8_t tag[GCM_TAG], *payload = packet + LENGTH_BYTES;
+	int r;
 
 	if (length_field(packet) != length)
 		return SP_EBADTAG;
 	memcpy(tag, payload + length, GCM_TAG);
-	if (!gcm_begin(c, packet) ||
-	    EVP_CIPHER_CTX_ctrl(c->ctx, EVP_CTRL_AEAD_SET_TAG, GCM_TAG, tag) != 1 ||
-	    !update(c->ctx, span_of(payload, length), payload))
-		return SP_ECRYPTO;
-	return EVP_CipherFinal_ex(c->ctx, none, &n) == 1 ? SP_OK : SP_EBADTAG;
+	r = gcm_open(
+	    c->gcm, c->iv, span_of(packet, LENGTH_BYTES), span_of(payload, length), tag, payload);
+	gcm_next(c);
+	return r;
 }
 
 /* With a MAC apart: nothing is decrypted before it is known to be good. */
@@ -443,13 +439,14 @@ ssh_cipher_open(struct ssh_cipher *c, uint32_t seq, uint8_t *packet, uint32_t le
 static bool
 seal_gcm(struct ssh_cipher *c, const struct parts *p, size_t all, uint8_t *out)
 {
-	uint8_t none[GCM_TAG];
-	int n = 0;
+	const struct span parts[] = {span_skip(p->head, LENGTH_BYTES), p->body, p->tail};
+	int r;
 
 	memmove(out, p->head.ptr, LENGTH_BYTES);
-	return gcm_begin(c, out) && update_parts(c->ctx, p, out + LENGTH_BYTES) &&
-	       EVP_CipherFinal_ex(c->ctx, none, &n) == 1 &&
-	       EVP_CIPHER_CTX_ctrl(c->ctx, EVP_CTRL_AEAD_GET_TAG, GCM_TAG, out + all) == 1;
+	r = gcm_seal(c->gcm, c->iv, span_of(out, LENGTH_BYTES), parts, ARRAY_LEN(parts),
+	    out + LENGTH_BYTES, out + all);
+	gcm_next(c);
+	return r == SP_OK;
 }
 
 static bool
