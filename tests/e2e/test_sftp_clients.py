@@ -1,6 +1,7 @@
 """The SFTP door with every client that people bring: what each can do is done, and compared byte by byte."""
 import hashlib
 import os
+import re
 import secrets
 import subprocess
 import threading
@@ -28,6 +29,11 @@ def forest(door):
     door.file("forest/deep/er/and/deeper/leaf", b"leaf")
     (door.folder / "forest/nothing").mkdir()
     return door.folder / "forest"
+
+
+def quote(name):
+    """For a shell, in the one way that scp -O's own check of the answer understands too."""
+    return re.sub(r"([^\w./-])", r"\\\1", name)
 
 
 def stored(door, path):
@@ -220,16 +226,18 @@ class TestScp:
 
     @pytest.mark.parametrize("name", NAMES)
     def test_names(self, door, place, name, legacy):
-        """Over the older protocol the name goes through no shell here: it is taken as it is."""
+        """Over the older protocol one quotes as for a shell, as ever."""
+        other = f"again {name}"
+        quoted = quote if legacy else str
         store(door, f"{place}/{name}", name.encode())
-        door.scp(f":{place}/{name}", "back", legacy=legacy)
+        door.scp(f":{place}/{quoted(name)}", "back", legacy=legacy)
         assert door.read("back") == name.encode()
-        door.scp("back", f":{place}/again {name}"[:240], legacy=legacy)
-        assert len(names(door, place)) == 2
+        door.scp("back", f":{place}/{quoted(other)}", legacy=legacy)
+        assert names(door, place) == sorted([name, other])
 
     def test_missing(self, door, place, legacy):
         done = door.scp(f":{place}/none", "back", legacy=legacy, check=False)
-        assert done.code == 1 and "No such file" in done.err + done.out, done
+        assert done.code == 1 and "no such file" in (done.err + done.out).lower(), done
         assert not (door.folder / "back").exists()
 
     def test_a_folder_without_r(self, door, place, legacy):
@@ -241,6 +249,18 @@ class TestScp:
         store(door, f"{place}/x", b"around")
         door.scp("-3", f":{place}/x", f":{place}/y", legacy=legacy)
         assert stored(door, f"{place}/y") == b"around"
+
+
+def test_scp_patterns(door, place):
+    """Without a shell: '*' and '?' in the last name of what is fetched, '~', and nothing else that a shell would act on."""
+    for name in ("a1", "a2", "b1"):
+        store(door, f"{place}/{name}", name.encode())
+    door.scp(f":~/{place}/a*", ".", legacy=True)
+    assert door.read("a1") == b"a1" and door.read("a2") == b"a2" and not (door.folder / "b1").exists()
+    for evil in ("$(id)", "`id`", "a1; rm -r .", "a1 && id", "a1 | tee x", "a1 > x", "${HOME}"):
+        done = door.scp(f":{place}/{evil}", "nothing", legacy=True, check=False)
+        assert done.code != 0 and not (door.folder / "nothing").exists(), evil
+    assert names(door, place) == ["a1", "a2", "b1"]
 
 
 # ---- sshfs ----
