@@ -474,42 +474,59 @@ def test_rclone_with_a_password(door, place):
     assert stored(door, f"{place}/x") == b"rclone"
 
 
-# ---- curl ----
+# ---- curl: Debian's, with libssh2 1.10, needs LegacyMacs ----
 
-def test_curl_there_and_back(door, place):
+def test_curl_there_and_back(legacy_door, legacy_place):
     data = secrets.token_bytes(1_000_003)
-    door.file("local", data)
-    door.curl("-T", "local", path=f"/~/{place}/x")
-    door.curl("-o", "back", path=f"/~/{place}/x")
-    assert door.read("back") == data
-    door.curl("-o", "part", "-r", "1000-1999", path=f"/~/{place}/x")
-    assert door.read("part") == data[1000:2000]
-    assert "x" in door.curl(path=f"/~/{place}/").out
-    assert "x" in door.curl("-l", path=f"/~/{place}/").out.split()
+    legacy_door.file("local", data)
+    legacy_door.curl("-T", "local", path=f"/~/{legacy_place}/x")
+    legacy_door.curl("-o", "back", path=f"/~/{legacy_place}/x")
+    assert legacy_door.read("back") == data
+    legacy_door.curl("-o", "part", "-r", "1000-1999", path=f"/~/{legacy_place}/x")
+    assert legacy_door.read("part") == data[1000:2000]
+    assert "x" in legacy_door.curl(path=f"/~/{legacy_place}/").out
+    assert "x" in legacy_door.curl("-l", path=f"/~/{legacy_place}/").out.split()
 
 
-def test_curl_commands(door, place):
-    door.file("local", b"curl")
-    door.curl("--ftp-create-dirs", "-T", "local", path=f"/~/{place}/new/folder/x")
-    home = door.sftp("pwd").out.rpartition(": ")[2].strip()
-    door.curl("-Q", f"-rename '{home}/{place}/new/folder/x' '{home}/{place}/y'", "-Q", f"-rmdir '{home}/{place}/new/folder'",
-              "-Q", f"-mkdir '{home}/{place}/made'", "-I", path=f"/~/{place}/")
-    assert names(door, place) == ["made", "new", "y"]
+def test_curl_commands(legacy_door, legacy_place):
+    legacy_door.file("local", b"curl")
+    legacy_door.curl("--ftp-create-dirs", "-T", "local", path=f"/~/{legacy_place}/new/folder/x")
+    home = legacy_door.sftp("pwd").out.rpartition(": ")[2].strip()
+    legacy_door.curl("-Q", f"-rename '{home}/{legacy_place}/new/folder/x' '{home}/{legacy_place}/y'", "-Q", f"-rmdir '{home}/{legacy_place}/new/folder'",
+                     "-Q", f"-mkdir '{home}/{legacy_place}/made'", "-I", path=f"/~/{legacy_place}/")
+    assert names(legacy_door, legacy_place) == ["made", "new", "y"]
 
 
-def test_curl_resumes(door, place):
+def test_curl_resumes(legacy_door, legacy_place):
     data = secrets.token_bytes(500_000)
-    store(door, f"{place}/x", data)
-    door.file("part", data[:123_456])
-    door.curl("-C", "-", "-o", "part", path=f"/~/{place}/x")
-    assert door.read("part") == data
+    store(legacy_door, f"{legacy_place}/x", data)
+    legacy_door.file("part", data[:123_456])
+    legacy_door.curl("-C", "-", "-o", "part", path=f"/~/{legacy_place}/x")
+    assert legacy_door.read("part") == data
 
 
-def test_curl_with_a_password(door, place):
-    door.key = None
-    door.with_password().file("local", b"curl")
-    door.curl("-T", "local", path=f"/~/{place}/x")
-    assert stored(door, f"{place}/x") == b"curl"
+def test_curl_resumes_an_upload(legacy_door, legacy_place):
+    """-C - asks how much is there and sends the rest."""
+    data = secrets.token_bytes(500_000)
+    legacy_door.file("x", data)
+    store(legacy_door, f"{legacy_place}/x", data[:123_456])
+    legacy_door.curl("-C", "-", "-T", "x", path=f"/~/{legacy_place}/x")
+    assert stored(legacy_door, f"{legacy_place}/x") == data
+
+
+def test_curl_many_megabytes(legacy_door, legacy_place):
+    data = secrets.token_bytes(40 * MIB)
+    legacy_door.file("x", data)
+    legacy_door.curl("-T", "x", path=f"/~/{legacy_place}/x")
+    legacy_door.curl("-o", "back", path=f"/~/{legacy_place}/x")
+    assert legacy_door.read("back") == data
+
+
+def test_curl_with_a_password(legacy_door, legacy_place):
+    legacy_door.key = None
+    legacy_door.with_password().file("local", b"curl")
+    legacy_door.curl("-T", "local", path=f"/~/{legacy_place}/x")
+    assert stored(legacy_door, f"{legacy_place}/x") == b"curl"
 
 
 # ---- paramiko ----
