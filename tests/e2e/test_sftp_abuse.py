@@ -653,6 +653,7 @@ def test_names_change(port, victim):
     with at(port, "prompt") as c:  # with a prompt open for alice
         c.send(c.request("bob", "none"))
         with pytest.raises(Closed):
+            assert c.answer() is not True
             c.answer()
 
 
