@@ -23,7 +23,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-enum { CHUNK = 16384, SLOTS = 4096, CONNECTIONS = 16, BURST_NS = 1000000 };
+enum { CHUNK = 16384, SLOTS = 4096, CONNECTIONS = 16, BURST_NS = 1000000, LATE_NS = 20000000 };
 
 struct chunk {
 	uint64_t due_ns;
@@ -120,10 +120,12 @@ take(const struct road *r, struct direction *d, uint64_t now)
 			d->ended = true;
 			return true;
 		}
-		if (d->free_ns < now)
+		if (d->free_ns + LATE_NS < now) /* idle; less is that we were late ourselves */
 			d->free_ns = now;
 		d->free_ns += (uint64_t)n * r->ns_per_kib / 1024;
-		*c = (struct chunk){.due_ns = d->free_ns + r->delay_ns, .len = (uint32_t)n};
+		c->due_ns = d->free_ns + r->delay_ns;
+		c->len = (uint32_t)n;
+		c->sent = 0;
 		d->head++;
 	}
 	return true;
