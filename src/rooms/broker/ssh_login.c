@@ -549,7 +549,7 @@ handle_login_secret(struct broker *b, struct worker *w, struct span body)
 		t->attempt.refusal = "method out of turn";
 	if (t->proof != PROOF_CODE)
 		err = attempt_password(b, &t->attempt, m.secret, proved);
-	else if (t->attempt.refusal != NULL || m.secret.len == 0)
+	else if (t->attempt.refusal != NULL || m.secret.len == 0 || m.secret.len > OTP_CODE_MAX)
 		refuse(b, t, t->attempt.refusal != NULL ? t->attempt.refusal : "one-time code",
 		    /* charge= */ true);
 	else

@@ -167,6 +167,8 @@ worker_gone(struct broker *b, uint64_t serial)
 	if (w->next != NULL)
 		w->next->prev = w->prev;
 	b->n_workers--;
+	if (w->room == ROOM_WORKER_SFTP && w->is_authed)
+		kept_settle(b, serial);
 	access_done(&w->access);
 	mem_wipe(w, sizeof(*w));
 	mem_free(w);

@@ -24,10 +24,12 @@ send_kexinit(struct stream *s, const struct kex_offers *o)
 	uint8_t cookie[16];
 	struct ssh_kexinit m = {.cookie = span_of(cookie, sizeof(cookie))};
 	struct wr w = conn_writer(s);
-	int rc = crypto_random(cookie, sizeof(cookie));
+	int rc = s->keyed ? crypto_random(cookie, sizeof(cookie)) : SP_OK;
 
 	if (rc < 0)
 		return rc;
+	if (!s->keyed)
+		memcpy(cookie, s->start->cookie, sizeof(cookie));
 	m.list[SSH_KEX_LIST] = text_span(&o->kex.t);
 	m.list[SSH_HOSTKEY_LIST] = text_span(&o->host.t);
 	m.list[SSH_CIPHER_IN] = m.list[SSH_CIPHER_OUT] = text_span(&o->cipher.t);
