@@ -97,6 +97,7 @@ session_of(struct stream *s, struct sftp_session *ret)
 	    .address = s->start->address,
 	    .agent = s->v_c,
 	    .user = span_str(s->name),
+	    .in_hand = &s->start->in_hand,
 	};
 }
 
@@ -149,7 +150,9 @@ run_scp(struct stream *s, struct span command)
 	int status = 1, rc;
 
 	session_of(s, &session);
+	s->start->in_hand++;
 	rc = scp_serve(&session, command, &status);
+	s->start->in_hand--;
 	return rc < 0 ? rc : end(s, (uint32_t)status);
 }
 

@@ -93,7 +93,7 @@ sftp_do_open(struct sftp *x, const struct sftp_open *m)
 	if (rc == SP_OK)
 		return handle_send(x, h);
 	/* what there is of an unfinished upload stays, whatever was wrong with going on */
-	handle_close(h, /* keep= */ true);
+	handle_close(x, h, /* keep= */ true);
 	return rc;
 }
 
@@ -139,7 +139,7 @@ sftp_do_close(struct sftp *x, const struct sftp_close *m)
 		rc = close_upload(x, h);
 	/* a client that went on at a wrong place does not lose what it had */
 	continued = rc < 0 && h->upload != NULL && h->upload->how.continues;
-	handle_close(h, continued);
+	handle_close(x, h, continued);
 	return rc;
 }
 

@@ -12,8 +12,9 @@
 #include <stdlib.h>
 
 #define EXIT_SOFTWARE 70
-#define SPARE_FILES 32 /* descriptors beside those of open files: sockets, a blob that is written  \
-			*/
+#define SPARE_FILES                                                                                \
+	32 /* descriptors beside those of open files: sockets, a blob that is written              \
+	    */
 #define SIGNER_TIMEOUT_MS 30000 /* a signer that does not answer for this long is gone */
 
 /* Which host keys does the signer have? */
@@ -66,6 +67,7 @@ main(int argc, char **argv)
 		start.conf = conf;
 		start.idle = worker_idle;
 		start.arg = w;
+		w->in_hand = &start.in_hand;
 		ssh_conn_serve(&start);
 	}
 	close_fd(&start.fd);
