@@ -9,8 +9,8 @@ import time
 import pytest
 from test_rooms import processes, supervisor, wait_back, wait_until
 
-from lib.instance import PASSWORD, Instance
-from lib.sftp import Door, host_keys, write_known_hosts
+from lib.instance import PASSWORD, Identity, Instance
+from lib.sftp import Door, host_keys, one_time_code, write_known_hosts
 from lib.ssh import Ssh
 from lib.ssh_sftp import CREAT, TRUNC, WRITE, Status
 from lib.ssh_wire import Closed, string
@@ -90,18 +90,18 @@ def links(pid):
 
 @pytest.mark.parametrize("room", ["gate-sftp", "signer", "vault", "ledger"])
 def test_upload_outlives_room(server, alices, room):
-    """A worker that has its connection and its key needs neither to go on writing, and its CLOSE is honoured."""
+    """A worker that has its connection and its key needs neither gate nor signer nor ledger to go on, and its CLOSE is honoured."""
     upload = Upload(alices, f"outlives-{room}")
     old = processes(server, room)[0]
     os.kill(old, signal.SIGKILL)
     wait_back(server, room, old)
-    if room in ("vault", "signer", "gate-sftp", "ledger"):
-        try:
+    if room == "vault":  # a restarted vault ends the workers that it knew
+        with pytest.raises(Closed):
             upload.finish()
-        except Closed:  # a restarted vault ends the workers it knew
-            assert room == "vault"
-            assert upload.kept() >= upload.at // 2
-            upload.reput()
+        assert upload.kept() >= len(upload.body) // 2
+        upload.reput()
+    else:
+        upload.finish()
     assert upload.stored()
 
 
@@ -122,14 +122,12 @@ def test_upload_when_the_broker_dies(server, alices):
 
 
 @pytest.mark.parametrize("synced", [True, False])
-def test_upload_when_its_worker_dies(server, identity, alices, synced):
+def test_upload_when_its_worker_dies(server, alices, synced):
     upload = Upload(alices, f"worker-died-{synced}", sync=synced)
     promised = upload.at if synced else 0
     before = len(server.audit("--event", "worker.killed"))
-    if identity.uid != 0 and os.geteuid() != 0:
-        pytest.fail("the workers' descriptors cannot be seen")
     victims = workers_with_files(server)
-    assert len(victims) == 1
+    assert len(victims) == 1, "somebody else's upload, or descriptors that this user may not see"
     os.kill(victims[0], signal.SIGKILL)
     with pytest.raises(Closed):
         upload.finish()
@@ -153,7 +151,7 @@ def reload(server):
     wait_until(server, "healthy", server.healthy)
 
 
-def test_reload_with_another_host_key(server, alices, identity, tmp_path):
+def test_reload_with_another_host_key(server, alices):
     """A transfer goes on and even changes its keys, under the host key that it began with; who comes later sees the new one."""
     upload = Upload(alices, "reloaded")
     old = {row["type"]: row["fingerprint"] for row in host_keys(server)}
@@ -167,7 +165,7 @@ def test_reload_with_another_host_key(server, alices, identity, tmp_path):
     upload.finish()
     upload.c.close()
     refused = alices.sftp("pwd", check=False)
-    assert refused.code != 0 and "REMOTE HOST IDENTIFICATION HAS CHANGED" in refused.err + refused.out or refused.code == 255
+    assert refused.code != 0, "a host key that nobody knows was taken"
     write_known_hosts(server, alices.known_hosts)
     alices.sftp("pwd")
     assert upload.stored()
@@ -204,9 +202,9 @@ def test_reload_with_other_settings(server, alices):
 # ---- stop ----
 
 @pytest.fixture
-def stopped(identity, tmp_path):
+def stopped(tmp_path):
     """A server of the test's own, and alice's way in."""
-    instance = Instance(identity, sftp=True)
+    instance = Instance(Identity.all()[0], sftp=True)
     try:
         instance.init()
         instance.start()
@@ -257,7 +255,7 @@ def test_stop_waits_for_scp(stopped):
     body = secrets.token_bytes(4 * MIB)
     path = door.file("x", body)
     scp = subprocess.Popen(["scp", "-O", "-l", "12000", *door.options(), path, "127.0.0.1:by-scp"], cwd=door.folder)
-    time.sleep(1.2)
+    wait_until(server, "the upload", lambda: workers_with_files(server))
     server.process.send_signal(signal.SIGTERM)
     assert scp.wait(30) == 0
     assert server.process.wait(10) == 0
@@ -286,9 +284,9 @@ def test_a_download_is_finished_before_the_stop(stopped):
 
 # ---- a vault that is locked ----
 
-def test_a_locked_vault(identity, tmp_path):
+def test_a_locked_vault(tmp_path):
     """Without the root key one may log in and look; what needs a key says that it is not there now."""
-    server = Instance(identity, sftp=True)
+    server = Instance(Identity.all()[0], sftp=True)
     try:
         server.init("--root-key", "passphrase")
         passphrase = server.initialised["recovery_passphrase"]
@@ -319,7 +317,6 @@ def test_a_locked_vault(identity, tmp_path):
         server.restart()
         with Ssh(server.sftp_port, "careful", password=PASSWORD).to("auth") as c:
             assert c.try_password(PASSWORD) == ["keyboard-interactive"] and c.partial
-            from lib.sftp import one_time_code
             begin = time.monotonic()
             try:
                 assert c.try_interactive(one_time_code(seed)) is not True, "a code that nobody checked"
