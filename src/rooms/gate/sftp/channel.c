@@ -109,6 +109,7 @@ end(struct stream *s, uint32_t status)
 	struct wr w;
 	int rc = stream_emit(s);
 
+	s->start->in_hand++; /* a client that is cut off before its close takes that for a failure */
 	if (rc == SP_OK && !ch->close_in) {
 		w = conn_writer(s);
 		ssh_put_exit_status(&w, ch->peer, status);
@@ -127,6 +128,7 @@ end(struct stream *s, uint32_t status)
 		if (rc == SP_OK)
 			rc = channel_take(s, p);
 	}
+	s->start->in_hand--;
 	ch->is_open = ch->is_running = false;
 	stream_reset(s);
 	return rc;
