@@ -97,6 +97,7 @@ session_of(struct stream *s, struct sftp_session *ret)
 	    .address = s->start->address,
 	    .agent = s->v_c,
 	    .user = span_str(s->name),
+	    .in_hand = &s->start->in_hand,
 	};
 }
 
@@ -108,6 +109,7 @@ end(struct stream *s, uint32_t status)
 	struct wr w;
 	int rc = stream_emit(s);
 
+	s->start->in_hand++; /* a client that is cut off before its close takes that for a failure */
 	if (rc == SP_OK && !ch->close_in) {
 		w = conn_writer(s);
 		ssh_put_exit_status(&w, ch->peer, status);
@@ -126,6 +128,7 @@ end(struct stream *s, uint32_t status)
 		if (rc == SP_OK)
 			rc = channel_take(s, p);
 	}
+	s->start->in_hand--;
 	ch->is_open = ch->is_running = false;
 	stream_reset(s);
 	return rc;
@@ -149,7 +152,9 @@ run_scp(struct stream *s, struct span command)
 	int status = 1, rc;
 
 	session_of(s, &session);
+	s->start->in_hand++;
 	rc = scp_serve(&session, command, &status);
+	s->start->in_hand--;
 	return rc < 0 ? rc : end(s, (uint32_t)status);
 }
 

@@ -18,6 +18,8 @@ struct ssh_conn_start {
 	 *   errors  SP_ETIMEOUT (SP_OK when there is no fd), SP_ECLOSED (the server stops) */
 	int (*idle)(void *arg, int fd, int timeout_ms);
 	void *arg;
+	unsigned in_hand; /* files that are being transferred, counted by those who serve: idle may
+			     let a stop wait for them */
 };
 
 /* ssh_conn_serve - serve it; returns when it is over. */

@@ -56,17 +56,21 @@ static int
 take_in(struct link *l)
 {
 	for (;;) {
-		int64_t n = sock_read(l->fd, l->in + l->have, LINK_IN_BYTES - l->have);
+		int64_t n = SP_EFULL;
 		int rc;
 
+		if (l->unheard < LINK_UNHEARD)
+			n = sock_read(l->fd, l->in + l->have, LINK_IN_BYTES - l->have);
 		if (n > 0) {
 			l->have += (size_t)n;
+			l->unheard += (size_t)n;
 			return SP_OK;
 		}
 		if (n == 0)
 			return SP_ECLOSED;
 		if (n != SP_EFULL)
 			return (int)n;
+		l->unheard = 0;
 		rc = l->starved(l->arg);
 		if (rc < 0)
 			return rc;

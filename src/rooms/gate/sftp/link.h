@@ -16,6 +16,9 @@
 #define LINK_IN_BYTES 589824u  /* two of the largest packets, and more */
 #define LINK_OUT_BYTES 589824u /* likewise */
 #define LINK_GATHER 196608u    /* bytes that are worth a write(2) */
+#define LINK_UNHEARD                                                                               \
+	33554432u /* bytes of input after which `starved` has a turn, though more is there: it has \
+		     clocks and the supervisor to look after */
 
 struct link_side {
 	struct ssh_cipher *cipher;
@@ -30,6 +33,7 @@ struct link {
 	 * connection */
 	int (*starved)(void *arg);
 	void *arg;
+	size_t unheard;	   /* bytes that came since then */
 	uint8_t *in, *out; /* owned */
 	size_t at, have, out_len;
 	struct link_side rx, tx;

@@ -70,6 +70,7 @@ main(int argc, char **argv)
 		start.conf = conf;
 		start.idle = worker_idle;
 		start.arg = w;
+		w->in_hand = &start.in_hand;
 		ssh_conn_serve(&start);
 	}
 	close_fd(&start.fd);
