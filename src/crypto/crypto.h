@@ -14,7 +14,7 @@
 #define KEY_BYTES 32u
 
 /* crypto_ready - load all that OpenSSL loads at first use (its provider, the algorithms used here, the random
- * generator's seed), without its configuration file.  Every room that uses crypto/ calls it before its
+ * generator's seed; not the signatures: their users derive a key before their sandbox), without its configuration file.  Every room that uses crypto/ calls it before its
  * sandbox, which would kill it for opening a file.  errors SP_ECRYPTO */
 int crypto_ready(void) MUST_USE;
 

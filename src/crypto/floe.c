@@ -2,15 +2,12 @@
 #include "crypto/floe.h"
 #include "base/text.h"
 #include "base/wire.h"
-
-#include <openssl/err.h>
-#include <openssl/evp.h>
+#include "crypto/gcm.h"
 
 #define PARAM_BYTES 10u
 #define FLOE_IV_BYTES 32u
-#define TAG_BYTES 16u
-#define IV_BYTES 12u
-#define BEFORE_BYTES 16u /* length and IV, before the ciphertext of a segment */
+#define SEGMENT_AAD_BYTES 9u /* position and whether it is the last */
+#define BEFORE_BYTES 16u     /* length and IV, before the ciphertext of a segment */
 #define MESSAGE_KEY_BYTES 48u
 #define AAD_MAX 256u
 #define SEGMENT_MIN (FLOE_OVERHEAD + 1)
@@ -20,23 +17,15 @@
 #define NO_KEY UINT64_MAX
 
 struct floe {
-	EVP_CIPHER *cipher;
-	EVP_CIPHER_CTX *ctx; /* keeps the key schedule between segments */
-	uint64_t keyed;	     /* the masked segment number whose key ctx holds; NO_KEY */
-	uint32_t segment;    /* encrypted segment length */
+	struct gcm *gcm;  /* keeps the key schedule between segments */
+	uint64_t keyed;	  /* the masked segment number whose key it holds; NO_KEY */
+	uint32_t segment; /* encrypted segment length */
 	unsigned rotation_bits;
 	size_t aad_len;
 	uint8_t aad[AAD_MAX];
 	uint8_t params_iv[PARAM_BYTES + FLOE_IV_BYTES]; /* how every KDF input begins */
 	uint8_t message_key[MESSAGE_KEY_BYTES];
 };
-
-static int
-failed(void)
-{
-	ERR_clear_error();
-	return SP_ECRYPTO;
-}
 
 /* FLOE_KDF: KDF(key, PARAM_ENCODE(params) || iv || purpose || aad, len). */
 static int
@@ -58,6 +47,7 @@ floe_begin(struct span aad, uint32_t segment, struct span iv, struct floe **ret)
 {
 	struct floe *f;
 	struct wr w;
+	int r;
 
 	if (segment < SEGMENT_MIN || segment > SEGMENT_MAX || aad.len > AAD_MAX)
 		return SP_ERANGE;
@@ -77,11 +67,10 @@ floe_begin(struct span aad, uint32_t segment, struct span iv, struct floe **ret)
 	wr_uint(&w, FLOE_IV_BYTES, 4);
 	wr_bytes(&w, iv);
 	VERIFY(!w.bad && w.len == sizeof(f->params_iv));
-	f->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-	f->ctx = EVP_CIPHER_CTX_new();
-	if (f->cipher == NULL || f->ctx == NULL) {
+	r = gcm_new(/* plain= */ false, &f->gcm);
+	if (r != SP_OK) {
 		floe_free(f);
-		return failed();
+		return r;
 	}
 	*ret = f;
 	return SP_OK;
@@ -153,7 +142,7 @@ floe_decrypt_new(const uint8_t key[KEY_BYTES], struct span aad, uint32_t segment
 	return r;
 }
 
-/* Make sure that ctx holds the key of the segment at position. */
+/* Make sure that the key is that of the segment at position. */
 static int
 floe_rekey(struct floe *f, uint64_t position)
 {
@@ -169,59 +158,52 @@ floe_rekey(struct floe *f, uint64_t position)
 	VERIFY(!w.bad);
 	f->keyed = NO_KEY;
 	r = floe_kdf(f, span_of(f->message_key, MESSAGE_KEY_BYTES), wr_span(&w), dek, sizeof(dek));
-	if (r == SP_OK && EVP_CipherInit_ex2(f->ctx, f->cipher, dek, NULL, 1, NULL) != 1)
-		r = failed();
+	if (r == SP_OK)
+		r = gcm_key(f->gcm, span_of(dek, sizeof(dek)));
 	mem_wipe(dek, sizeof(dek));
 	if (r == SP_OK)
 		f->keyed = masked;
 	return r;
 }
 
-/* Begin one segment: its key, its IV, the direction, its associated data. */
-static int
-floe_start(struct floe *f, uint64_t position, bool is_final, const uint8_t *iv, bool encrypt)
+/* The associated data of a segment: its place. */
+static struct span
+segment_aad(uint64_t position, bool is_final, uint8_t buf[SEGMENT_AAD_BYTES])
 {
-	uint8_t aad[9];
-	struct wr w = wr_of(aad, sizeof(aad));
-	int n = 0, r = floe_rekey(f, position);
+	struct wr w = wr_of(buf, SEGMENT_AAD_BYTES);
 
-	if (r != SP_OK)
-		return r;
 	wr_uint(&w, position, 8);
 	wr_uint(&w, is_final ? 1 : 0, 1);
-	if (EVP_CipherInit_ex2(f->ctx, NULL, NULL, iv, encrypt ? 1 : 0, NULL) != 1 ||
-	    EVP_CipherUpdate(f->ctx, NULL, &n, aad, (int)w.len) != 1) {
+	return wr_span(&w);
+}
+
+/* After an error the key schedule is not to be relied on. */
+static int
+settled(struct floe *f, int r)
+{
+	if (r == SP_ECRYPTO)
 		f->keyed = NO_KEY;
-		return failed();
-	}
-	return SP_OK;
+	return r;
 }
 
 int
 floe_seal(struct floe *f, uint64_t position, bool is_final, struct span pt, uint8_t *out)
 {
 	uint32_t full = f->segment - FLOE_OVERHEAD;
-	uint8_t none[TAG_BYTES];
+	uint8_t aad[SEGMENT_AAD_BYTES];
 	struct wr w = wr_of(out, BEFORE_BYTES);
-	int n = 0, r;
+	int r;
 
 	if (position >= SEGMENTS_MAX || pt.len > full || (!is_final && pt.len != full))
 		return SP_ERANGE;
-	r = crypto_random(out + 4, IV_BYTES);
+	r = crypto_random(out + 4, GCM_IV_BYTES);
 	if (r == SP_OK)
-		r = floe_start(f, position, is_final, out + 4, true);
+		r = floe_rekey(f, position);
 	if (r != SP_OK)
 		return r;
 	wr_uint(&w, is_final ? pt.len + FLOE_OVERHEAD : NOT_FINAL, 4);
-	if ((pt.len > 0 &&
-		EVP_EncryptUpdate(f->ctx, out + BEFORE_BYTES, &n, pt.ptr, (int)pt.len) != 1) ||
-	    (size_t)n != pt.len || EVP_EncryptFinal_ex(f->ctx, none, &n) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(
-		f->ctx, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, out + BEFORE_BYTES + pt.len) != 1) {
-		f->keyed = NO_KEY;
-		return failed();
-	}
-	return SP_OK;
+	return settled(f, gcm_seal(f->gcm, out + 4, segment_aad(position, is_final, aad), &pt, 1,
+			      out + BEFORE_BYTES, out + BEFORE_BYTES + pt.len));
 }
 
 /* Does a segment have the length, and say the length, that its place demands? */
@@ -239,9 +221,9 @@ length_ok(const struct floe *f, bool is_final, struct span ct)
 int
 floe_open(struct floe *f, uint64_t position, bool is_final, struct span ct, uint8_t *out)
 {
-	uint8_t tag[TAG_BYTES], none[TAG_BYTES];
+	uint8_t tag[GCM_TAG_BYTES], aad[SEGMENT_AAD_BYTES];
 	size_t len;
-	int n = 0, r;
+	int r;
 
 	if (position >= SEGMENTS_MAX || !length_ok(f, is_final, ct)) {
 		if (ct.len > FLOE_OVERHEAD)
@@ -249,22 +231,12 @@ floe_open(struct floe *f, uint64_t position, bool is_final, struct span ct, uint
 		return SP_ERANGE;
 	}
 	len = ct.len - FLOE_OVERHEAD;
-	memcpy(tag, ct.ptr + BEFORE_BYTES + len, TAG_BYTES);
-	r = floe_start(f, position, is_final, ct.ptr + 4, false);
-	if (r == SP_OK &&
-	    (EVP_CIPHER_CTX_ctrl(f->ctx, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag) != 1 ||
-		(len > 0 &&
-		    EVP_DecryptUpdate(f->ctx, out, &n, ct.ptr + BEFORE_BYTES, (int)len) != 1) ||
-		(size_t)n != len)) {
-		f->keyed = NO_KEY;
-		r = failed();
-	}
-	if (r == SP_OK && EVP_DecryptFinal_ex(f->ctx, none, &n) != 1) {
-		ERR_clear_error();
-		r = SP_EBADTAG;
-	}
-	if (r != SP_OK)
-		mem_wipe(out, len);
+	memcpy(tag, ct.ptr + BEFORE_BYTES + len, sizeof(tag));
+	r = floe_rekey(f, position);
+	if (r == SP_OK)
+		return settled(f, gcm_open(f->gcm, ct.ptr + 4, segment_aad(position, is_final, aad),
+				      span_of(ct.ptr + BEFORE_BYTES, len), tag, out));
+	mem_wipe(out, len);
 	return r;
 }
 
@@ -273,8 +245,7 @@ floe_free(struct floe *f)
 {
 	if (f == NULL)
 		return;
-	EVP_CIPHER_CTX_free(f->ctx); /* cleanses the key schedule */
-	EVP_CIPHER_free(f->cipher);
+	gcm_free(f->gcm);
 	mem_wipe(f, sizeof(*f));
 	mem_free(f);
 }

@@ -7,6 +7,7 @@
  */
 #include "crypto/ssh_cipher.h"
 #include "base/wire.h"
+#include "crypto/gcm.h"
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -14,27 +15,21 @@
 #include <openssl/params.h>
 
 #define LENGTH_BYTES 4u
-#define GCM_TAG 16u
-#define GCM_IV 12u
+#define GCM_TAG GCM_TAG_BYTES
+#define GCM_IV GCM_IV_BYTES
 #define POLY_TAG 16u
 #define POLY_KEY 32u
 #define CHACHA_KEY 32u
 #define CHACHA_IV 16u	 /* OpenSSL's form: 64 bits of block counter, 64 bits of nonce */
 #define CHACHA_BLOCK 64u /* bytes of key stream a block */
 
-static const struct ssh_cipher_row ciphers[] = {
-    {"aes256-gcm@openssh.com", SSH_CIPHER_AES256_GCM, 32, GCM_IV, 16, true, false, true},
-    {"aes128-gcm@openssh.com", SSH_CIPHER_AES128_GCM, 16, GCM_IV, 16, true, false, true},
-    {"chacha20-poly1305@openssh.com", SSH_CIPHER_CHACHA20_POLY1305, 64, 0, 8, true, true, false},
-    {"aes256-ctr", SSH_CIPHER_AES256_CTR, 32, 16, 16, false, false, true},
-    {"aes128-ctr", SSH_CIPHER_AES128_CTR, 16, 16, 16, false, false, true},
+enum mode {
+	MODE_NONE,
+	MODE_GCM,
+	MODE_CHACHA,
+	MODE_CTR,	 /* encrypt-then-MAC */
+	MODE_CTR_LEGACY, /* encrypt-and-MAC */
 };
-static const struct ssh_mac_row macs[] = {
-    {"hmac-sha2-256-etm@openssh.com", SSH_MAC_HMAC_SHA2_256_ETM, 32, 32, true},
-    {"hmac-sha2-512-etm@openssh.com", SSH_MAC_HMAC_SHA2_512_ETM, 64, 64, true},
-};
-
-enum mode { MODE_NONE, MODE_GCM, MODE_CHACHA, MODE_CTR };
 
 /* What OpenSSL calls a cipher. */
 static const struct kind {
@@ -54,10 +49,15 @@ struct ssh_cipher {
 	const struct ssh_mac_row *mac;	  /* NULL: none */
 	enum mode mode;
 	bool is_seal, is_dead;
+	struct gcm *gcm;
 	EVP_CIPHER_CTX *ctx;	    /* chacha20: K_2, of the payload and the Poly1305 key */
 	EVP_CIPHER_CTX *length_ctx; /* chacha20: K_1, of the length field */
 	EVP_MAC_CTX *mac_ctx;	    /* HMAC with its key, or Poly1305 */
 	uint8_t iv[GCM_IV];	    /* AES-GCM: of the next packet */
+	/* a legacy MAC, receiving: the length field of the packet that is arriving, once decrypted;
+	 * the key stream is 4 bytes into the packet then */
+	uint8_t length[LENGTH_BYTES];
+	bool has_length;
 };
 
 /* The parts of a packet that is sent. */
@@ -65,35 +65,27 @@ struct parts {
 	struct span head, body, tail;
 };
 
-const struct ssh_cipher_row *
-ssh_cipher_rows(size_t *ret_n)
-{
-	*ret_n = ARRAY_LEN(ciphers);
-	return ciphers;
-}
-
-const struct ssh_mac_row *
-ssh_mac_rows(size_t *ret_n)
-{
-	*ret_n = ARRAY_LEN(macs);
-	return macs;
-}
-
 static const struct ssh_cipher_row *
 cipher_row(enum ssh_cipher_id id)
 {
-	for (size_t i = 0; i < ARRAY_LEN(ciphers); i++)
-		if (ciphers[i].id == id)
-			return &ciphers[i];
+	size_t n;
+	const struct ssh_cipher_row *rows = ssh_cipher_rows(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].id == id)
+			return &rows[i];
 	return NULL;
 }
 
 static const struct ssh_mac_row *
 mac_row(enum ssh_mac_id id)
 {
-	for (size_t i = 0; i < ARRAY_LEN(macs); i++)
-		if (macs[i].id == id)
-			return &macs[i];
+	size_t n;
+	const struct ssh_mac_row *rows = ssh_mac_rows(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].id == id)
+			return &rows[i];
 	return NULL;
 }
 
@@ -170,8 +162,8 @@ set_up(struct ssh_cipher *c, const struct kind *k, struct span key, struct span 
 		return true;
 	case MODE_GCM:
 		memcpy(c->iv, iv.ptr, GCM_IV);
-		c->ctx = cipher_ctx(k->name, key, NULL, c->is_seal);
-		return c->ctx != NULL;
+		return gcm_new(/* plain= */ false, &c->gcm) == SP_OK &&
+		       gcm_key(c->gcm, key) == SP_OK;
 	case MODE_CHACHA:
 		/* PROTOCOL.chacha20poly1305: the first half is K_2, the second K_1 */
 		c->ctx = cipher_ctx(k->name, span_cut(key, CHACHA_KEY), NULL, true);
@@ -179,9 +171,10 @@ set_up(struct ssh_cipher *c, const struct kind *k, struct span key, struct span 
 		c->mac_ctx = mac_ctx("POLY1305", NULL, span_of(NULL, 0));
 		return c->ctx != NULL && c->length_ctx != NULL && c->mac_ctx != NULL;
 	case MODE_CTR:
+	case MODE_CTR_LEGACY:
 		c->ctx = cipher_ctx(k->name, key, iv.ptr, c->is_seal);
-		c->mac_ctx = mac_ctx("HMAC",
-		    c->mac->id == SSH_MAC_HMAC_SHA2_256_ETM ? "SHA2-256" : "SHA2-512", mac_key);
+		c->mac_ctx =
+		    mac_ctx("HMAC", c->mac->tag_len == 32 ? "SHA2-256" : "SHA2-512", mac_key);
 		return c->ctx != NULL && c->mac_ctx != NULL;
 	}
 	return false;
@@ -204,7 +197,7 @@ ssh_cipher_new(enum ssh_cipher_id cipher, enum ssh_mac_id mac, bool seal, struct
 		return SP_ENOMEM;
 	c->row = row;
 	c->mac = m;
-	c->mode = k != NULL ? k->mode : MODE_NONE;
+	c->mode = k == NULL ? MODE_NONE : m != NULL && m->legacy ? MODE_CTR_LEGACY : k->mode;
 	c->is_seal = seal;
 	if (!set_up(c, k, key, iv, mac_key)) {
 		ERR_clear_error();
@@ -220,6 +213,7 @@ ssh_cipher_free(struct ssh_cipher *c)
 {
 	if (c == NULL)
 		return;
+	gcm_free(c->gcm);
 	EVP_CIPHER_CTX_free(c->ctx); /* cleanses the key schedule */
 	EVP_CIPHER_CTX_free(c->length_ctx);
 	EVP_MAC_CTX_free(c->mac_ctx);
@@ -236,7 +230,7 @@ ssh_cipher_block(const struct ssh_cipher *c)
 bool
 ssh_cipher_length_apart(const struct ssh_cipher *c)
 {
-	return c->mode != MODE_NONE;
+	return c->mode != MODE_NONE && c->mode != MODE_CTR_LEGACY;
 }
 
 size_t
@@ -248,6 +242,7 @@ ssh_cipher_tag(const struct ssh_cipher *c)
 	case MODE_CHACHA:
 		return POLY_TAG;
 	case MODE_CTR:
+	case MODE_CTR_LEGACY:
 		return c->mac->tag_len;
 	case MODE_NONE:
 		break;
@@ -286,20 +281,14 @@ length_field(const uint8_t head[LENGTH_BYTES])
 	return (uint32_t)rd_uint(&r, LENGTH_BYTES);
 }
 
-/* Begin a packet with AES-GCM: the IV of this packet, the length field as associated data.
- * RFC 5647 section 7.1: 4 fixed bytes and a counter of 8, which goes up by one with each packet. */
-static bool
-gcm_begin(struct ssh_cipher *c, const uint8_t head[LENGTH_BYTES])
+/* The IV of the next packet.  RFC 5647 section 7.1: 4 fixed bytes and a counter of 8, which goes up
+ * by one with each packet. */
+static void
+gcm_next(struct ssh_cipher *c)
 {
-	int n = 0;
-
-	if (EVP_CipherInit_ex2(c->ctx, NULL, NULL, c->iv, -1, NULL) != 1 ||
-	    EVP_CipherUpdate(c->ctx, NULL, &n, head, LENGTH_BYTES) != 1)
-		return false;
 	for (size_t i = GCM_IV; i > 4; i--)
 		if (++c->iv[i - 1] != 0)
 			break;
-	return true;
 }
 
 /* Point a ChaCha20 context at block 0 of the packet's key stream. */
@@ -336,23 +325,65 @@ chacha_length(
 	       update(c->length_ctx, span_of(in, LENGTH_BYTES), out);
 }
 
-/* The MAC over data; begun already with Poly1305, with HMAC the sequence number goes first. */
+/* HMAC with its key: the sequence number goes first. */
 static bool
-mac_make(struct ssh_cipher *c, uint32_t seq, struct span data, uint8_t out[SSH_TAG_MAX])
+hmac_begin(struct ssh_cipher *c, uint32_t seq)
 {
-	size_t n = 0, want = ssh_cipher_tag(c);
 	uint8_t number[4];
 	struct wr w = wr_of(number, sizeof(number));
 
 	wr_uint(&w, seq, 4);
-	if (c->mode == MODE_CTR && (EVP_MAC_init(c->mac_ctx, NULL, 0, NULL) != 1 ||
-				       EVP_MAC_update(c->mac_ctx, number, sizeof(number)) != 1))
-		return false;
-	return EVP_MAC_update(c->mac_ctx, data.ptr, data.len) == 1 &&
-	       EVP_MAC_final(c->mac_ctx, out, &n, SSH_TAG_MAX) == 1 && n == want;
+	return EVP_MAC_init(c->mac_ctx, NULL, 0, NULL) == 1 &&
+	       EVP_MAC_update(c->mac_ctx, number, sizeof(number)) == 1;
+}
+
+static bool
+mac_end(struct ssh_cipher *c, uint8_t out[SSH_TAG_MAX])
+{
+	size_t n = 0;
+
+	return EVP_MAC_final(c->mac_ctx, out, &n, SSH_TAG_MAX) == 1 && n == ssh_cipher_tag(c);
+}
+
+/* The MAC over data; begun already with Poly1305. */
+static bool
+mac_make(struct ssh_cipher *c, uint32_t seq, struct span data, uint8_t out[SSH_TAG_MAX])
+{
+	return (c->mode == MODE_CHACHA || hmac_begin(c, seq)) &&
+	       EVP_MAC_update(c->mac_ctx, data.ptr, data.len) == 1 && mac_end(c, out);
+}
+
+/* The MAC over a packet in parts. */
+static bool
+mac_parts(struct ssh_cipher *c, uint32_t seq, const struct parts *p, uint8_t out[SSH_TAG_MAX])
+{
+	return hmac_begin(c, seq) && EVP_MAC_update(c->mac_ctx, p->head.ptr, p->head.len) == 1 &&
+	       EVP_MAC_update(c->mac_ctx, p->body.ptr, p->body.len) == 1 &&
+	       EVP_MAC_update(c->mac_ctx, p->tail.ptr, p->tail.len) == 1 && mac_end(c, out);
 }
 
 /* ---- receiving ---- */
+
+/* Decrypt the length field with the key stream of its packet, once. */
+static bool
+legacy_length(struct ssh_cipher *c, const uint8_t head[LENGTH_BYTES])
+{
+	if (!c->has_length)
+		c->has_length = update(c->ctx, span_of(head, LENGTH_BYTES), c->length);
+	return c->has_length;
+}
+
+static bool
+clear_length(
+    struct ssh_cipher *c, uint32_t seq, const uint8_t head[LENGTH_BYTES], uint8_t out[LENGTH_BYTES])
+{
+	if (c->mode == MODE_CHACHA)
+		return chacha_length(c, seq, head, out);
+	if (c->mode == MODE_CTR_LEGACY && !legacy_length(c, head))
+		return false;
+	memcpy(out, c->mode == MODE_CTR_LEGACY ? c->length : head, LENGTH_BYTES);
+	return true;
+}
 
 int
 ssh_cipher_length(struct ssh_cipher *c, uint32_t seq, const uint8_t head[4], uint32_t *ret)
@@ -362,8 +393,7 @@ ssh_cipher_length(struct ssh_cipher *c, uint32_t seq, const uint8_t head[4], uin
 	PRECOND(!c->is_seal);
 	if (c->is_dead)
 		return SP_ECRYPTO;
-	memcpy(clear, head, sizeof(clear));
-	if (c->mode == MODE_CHACHA && !chacha_length(c, seq, head, clear)) {
+	if (!clear_length(c, seq, head, clear)) {
 		ERR_clear_error();
 		c->is_dead = true;
 		return SP_ECRYPTO;
@@ -375,17 +405,16 @@ ssh_cipher_length(struct ssh_cipher *c, uint32_t seq, const uint8_t head[4], uin
 static int
 open_gcm(struct ssh_cipher *c, uint8_t *packet, uint32_t length)
 {
-	uint8_t tag[GCM_TAG], none[GCM_TAG], *payload = packet + LENGTH_BYTES;
-	int n = 0;
+	uint8_t tag[GCM_TAG], *payload = packet + LENGTH_BYTES;
+	int r;
 
 	if (length_field(packet) != length)
 		return SP_EBADTAG;
 	memcpy(tag, payload + length, GCM_TAG);
-	if (!gcm_begin(c, packet) ||
-	    EVP_CIPHER_CTX_ctrl(c->ctx, EVP_CTRL_AEAD_SET_TAG, GCM_TAG, tag) != 1 ||
-	    !update(c->ctx, span_of(payload, length), payload))
-		return SP_ECRYPTO;
-	return EVP_CipherFinal_ex(c->ctx, none, &n) == 1 ? SP_OK : SP_EBADTAG;
+	r = gcm_open(
+	    c->gcm, c->iv, span_of(packet, LENGTH_BYTES), span_of(payload, length), tag, payload);
+	gcm_next(c);
+	return r;
 }
 
 /* With a MAC apart: nothing is decrypted before it is known to be good. */
@@ -410,6 +439,27 @@ open_mac(struct ssh_cipher *c, uint32_t seq, uint8_t *packet, uint32_t length)
 	return update(c->ctx, span_of(payload, length), payload) ? SP_OK : SP_ECRYPTO;
 }
 
+/* Encrypt-and-MAC: it is decrypted first, and the caller sees it only when the MAC over the
+ * plaintext fits. */
+static int
+open_legacy(struct ssh_cipher *c, uint32_t seq, uint8_t *packet, uint32_t length)
+{
+	uint8_t tag[SSH_TAG_MAX], *payload = packet + LENGTH_BYTES;
+	size_t n = ssh_cipher_tag(c), all = LENGTH_BYTES + (size_t)length;
+	bool good;
+
+	if (!legacy_length(c, packet))
+		return SP_ECRYPTO;
+	memcpy(packet, c->length, LENGTH_BYTES);
+	c->has_length = false;
+	if (!update(c->ctx, span_of(payload, length), payload) ||
+	    !mac_make(c, seq, span_of(packet, all), tag))
+		return SP_ECRYPTO;
+	good = secret_eq(span_of(tag, n), span_of(packet + all, n));
+	mem_wipe(tag, sizeof(tag));
+	return good && length_field(packet) == length ? SP_OK : SP_EBADTAG;
+}
+
 int
 ssh_cipher_open(struct ssh_cipher *c, uint32_t seq, uint8_t *packet, uint32_t length)
 {
@@ -428,6 +478,9 @@ ssh_cipher_open(struct ssh_cipher *c, uint32_t seq, uint8_t *packet, uint32_t le
 		case MODE_CTR:
 			r = open_mac(c, seq, packet, length);
 			break;
+		case MODE_CTR_LEGACY:
+			r = open_legacy(c, seq, packet, length);
+			break;
 		}
 	}
 	if (r != SP_OK) {
@@ -443,13 +496,14 @@ ssh_cipher_open(struct ssh_cipher *c, uint32_t seq, uint8_t *packet, uint32_t le
 static bool
 seal_gcm(struct ssh_cipher *c, const struct parts *p, size_t all, uint8_t *out)
 {
-	uint8_t none[GCM_TAG];
-	int n = 0;
+	const struct span parts[] = {span_skip(p->head, LENGTH_BYTES), p->body, p->tail};
+	int r;
 
 	memmove(out, p->head.ptr, LENGTH_BYTES);
-	return gcm_begin(c, out) && update_parts(c->ctx, p, out + LENGTH_BYTES) &&
-	       EVP_CipherFinal_ex(c->ctx, none, &n) == 1 &&
-	       EVP_CIPHER_CTX_ctrl(c->ctx, EVP_CTRL_AEAD_GET_TAG, GCM_TAG, out + all) == 1;
+	r = gcm_seal(c->gcm, c->iv, span_of(out, LENGTH_BYTES), parts, ARRAY_LEN(parts),
+	    out + LENGTH_BYTES, out + all);
+	gcm_next(c);
+	return r == SP_OK;
 }
 
 static bool
@@ -463,6 +517,19 @@ seal_mac(struct ssh_cipher *c, uint32_t seq, const struct parts *p, size_t all, 
 		return false;
 	if (!update_parts(c->ctx, p, out + LENGTH_BYTES) ||
 	    !mac_make(c, seq, span_of(out, all), tag))
+		return false;
+	memcpy(out + all, tag, ssh_cipher_tag(c));
+	return true;
+}
+
+/* The MAC is of the plaintext, which may be overwritten by what is sent. */
+static bool
+seal_legacy(struct ssh_cipher *c, uint32_t seq, const struct parts *p, size_t all, uint8_t *out)
+{
+	uint8_t tag[SSH_TAG_MAX];
+
+	if (!mac_parts(c, seq, p, tag) || !update(c->ctx, span_cut(p->head, LENGTH_BYTES), out) ||
+	    !update_parts(c->ctx, p, out + LENGTH_BYTES))
 		return false;
 	memcpy(out + all, tag, ssh_cipher_tag(c));
 	return true;
@@ -502,6 +569,9 @@ ssh_cipher_seal(struct ssh_cipher *c, uint32_t seq, struct span head, struct spa
 	case MODE_CTR:
 		good = seal_mac(c, seq, &p, head.len + body.len + tail.len, out);
 		break;
+	case MODE_CTR_LEGACY:
+		good = seal_legacy(c, seq, &p, head.len + body.len + tail.len, out);
+		break;
 	}
 	if (good)
 		return SP_OK;
@@ -510,54 +580,4 @@ ssh_cipher_seal(struct ssh_cipher *c, uint32_t seq, struct span head, struct spa
 	mem_wipe(out, head.len + body.len + tail.len);
 	c->is_dead = true;
 	return SP_ECRYPTO;
-}
-
-/* ---- before the sandbox ---- */
-
-static void
-free_cipher(struct ssh_cipher **c)
-{
-	ssh_cipher_free(*c);
-}
-
-/* One packet there and back. */
-static int
-try_one(const struct ssh_cipher_row *row, const struct ssh_mac_row *m)
-{
-	static const uint8_t zero[SSH_CIPHER_KEY_MAX], head[20] = {0, 0, 0, 16, 4};
-	DEFER(free_cipher) struct ssh_cipher *out = NULL;
-	DEFER(free_cipher) struct ssh_cipher *in = NULL;
-	struct span key = span_of(zero, row->key_len), iv = span_of(zero, row->iv_len);
-	struct span mac_key = span_of(zero, m != NULL ? m->key_len : 0);
-	enum ssh_mac_id id = m != NULL ? m->id : SSH_MAC_NONE;
-	uint8_t packet[sizeof(head) + SSH_TAG_MAX];
-	uint32_t length = 0;
-	int r = ssh_cipher_new(row->id, id, true, key, iv, mac_key, &out);
-
-	if (r == SP_OK)
-		r = ssh_cipher_new(row->id, id, false, key, iv, mac_key, &in);
-	if (r == SP_OK)
-		r = ssh_cipher_seal(out, 0, span_of(head, sizeof(head)), span_of(NULL, 0),
-		    span_of(NULL, 0), packet);
-	if (r == SP_OK)
-		r = ssh_cipher_length(in, 0, packet, &length);
-	if (r == SP_OK && length != sizeof(head) - LENGTH_BYTES)
-		r = SP_ECRYPTO;
-	if (r == SP_OK)
-		r = ssh_cipher_open(in, 0, packet, length);
-	return r == SP_OK && memcmp(packet, head, sizeof(head)) != 0 ? SP_ECRYPTO : r;
-}
-
-int
-ssh_cipher_ready(void)
-{
-	int r = SP_OK;
-
-	for (size_t i = 0; r == SP_OK && i < ARRAY_LEN(ciphers); i++) {
-		if (ciphers[i].has_tag)
-			r = try_one(&ciphers[i], NULL);
-		for (size_t j = 0; r == SP_OK && !ciphers[i].has_tag && j < ARRAY_LEN(macs); j++)
-			r = try_one(&ciphers[i], &macs[j]);
-	}
-	return r;
 }

@@ -10,6 +10,19 @@ from lib.sftp import Door
 MANY_FAILURES = {"LockoutFailures": "1000", "LockoutAddress": "100000"}
 
 
+def another(alices, folder):
+    mine = Door(alices.server, "alice", folder)
+    mine.key = alices.key
+    return mine
+
+
+def new_folder(door):
+    name = "t-" + secrets.token_hex(4)
+    with door.raw().to("sftp") as c:
+        c.sftp.mkdir(name)
+    return name
+
+
 @pytest.fixture(scope="module")
 def sftp_server(identity):
     """A server with the SFTP door open, and the users alice and bob. It must stop cleanly and its audit log must verify."""
@@ -17,6 +30,30 @@ def sftp_server(identity):
         instance.add_user("alice")
         instance.add_user("bob")
         yield instance
+
+
+@pytest.fixture(scope="module")
+def legacy_server(identity):
+    """One that also speaks with older clients, and alice."""
+    with Instance(identity, sftp=True, settings={**MANY_FAILURES, "LegacyMacs": "yes"}) as instance:
+        instance.add_user("alice")
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def legacy_alices(legacy_server, tmp_path_factory):
+    return Door(legacy_server, "alice", tmp_path_factory.mktemp("alice")).with_key()
+
+
+@pytest.fixture
+def legacy_door(legacy_alices, tmp_path):
+    return another(legacy_alices, tmp_path)
+
+
+@pytest.fixture
+def legacy_place(legacy_door):
+    """The name of a new folder in alice's home there."""
+    return new_folder(legacy_door)
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +65,10 @@ def alices(sftp_server, tmp_path_factory):
 @pytest.fixture
 def door(alices, tmp_path):
     """alice's way in, with a scratch folder of the test's own."""
-    mine = Door(alices.server, "alice", tmp_path)
-    mine.key = alices.key
-    return mine
+    return another(alices, tmp_path)
 
 
 @pytest.fixture
 def place(door):
     """The name of a new folder in alice's home."""
-    name = "t-" + secrets.token_hex(4)
-    with door.raw().to("sftp") as c:
-        c.sftp.mkdir(name)
-    return name
+    return new_folder(door)

@@ -17,7 +17,7 @@ from collections import deque, namedtuple
 from cryptography.exceptions import InvalidSignature
 
 from lib.ssh_sftp import WINDOW, Channel, Sftp
-from lib.ssh_wire import CIPHERS, KEXES, LISTS, MACS, BadTag, Clear, Closed, CtrEtm, Curve25519, Msg, Nist, Reader, mpint, string, u32, verify
+from lib.ssh_wire import CIPHERS, KEXES, LEGACY_MACS, LISTS, MACS, BadTag, Clear, Closed, CtrEtm, CtrLegacy, Curve25519, Msg, Nist, Reader, mpint, string, u32, verify
 
 PATIENCE = 30
 PACKET_MAX = 262144  # packet_length that OpenSSH and we accept
@@ -280,7 +280,9 @@ class Ssh:
                 out += hashlib.new(name, mpint(self.k) + self.h + out).digest()
             return out[:n]
 
-        mac_bytes = MACS[self.agreed[mac]] if kind is CtrEtm else 0
+        mac_bytes = {**MACS, **LEGACY_MACS}[self.agreed[mac]] if kind is CtrEtm else 0
+        if mac_bytes and self.agreed[mac] in LEGACY_MACS:
+            kind = CtrLegacy
         return kind(derive(letters[1], key), derive(letters[0], iv), derive(letters[2], mac_bytes))
 
     def do_newkeys(self):

@@ -179,12 +179,31 @@ class CtrEtm(Clear):
         return self.crypt.update(rest[:-self.tag])
 
 
+class CtrLegacy(CtrEtm):
+    """Encrypt-and-MAC: the length field is encrypted with the rest, the MAC is of the plaintext."""
+    apart = False
+
+    def seal(self, seq, packet):
+        return self.crypt.update(packet) + self.sum(seq, packet)
+
+    def length(self, seq, head):
+        self.head = self.crypt.update(head)
+        return super().length(seq, self.head)
+
+    def open(self, seq, head, rest):
+        body = self.crypt.update(rest[:-self.tag])
+        if self.sum(seq, self.head + body) != rest[-self.tag:]:
+            raise BadTag
+        return body
+
+
 # name: (class, bytes of key, bytes of IV)
 CIPHERS = {
     "aes256-gcm@openssh.com": (Gcm, 32, 12), "aes128-gcm@openssh.com": (Gcm, 16, 12), "chacha20-poly1305@openssh.com": (ChaCha, 64, 0),
     "aes256-ctr": (CtrEtm, 32, 16), "aes128-ctr": (CtrEtm, 16, 16),
 }
 MACS = {"hmac-sha2-256-etm@openssh.com": 32, "hmac-sha2-512-etm@openssh.com": 64}
+LEGACY_MACS = {"hmac-sha2-256": 32, "hmac-sha2-512": 64}  # only with LegacyMacs
 KEXES = {"curve25519-sha256": "sha256", "curve25519-sha256@libssh.org": "sha256", "ecdh-sha2-nistp256": "sha256",
          "ecdh-sha2-nistp384": "sha384", "ecdh-sha2-nistp521": "sha512"}
 HOST_KEYS = ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256"]

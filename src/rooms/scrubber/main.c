@@ -1,5 +1,6 @@
 /* main.c - the scrubber: one blob from the broker, its key from the vault, one answer, then the
  * process ends. */
+#include "crypto/gcm.h"
 #include "ipc/room.h"
 #include "rooms/scrubber/scrub.h"
 #include "sys/fd.h"
@@ -220,6 +221,7 @@ enter(struct scrubber *s, int argc, char **argv)
 		sp_die(EXIT_SOFTWARE, "out of memory");
 	if (crypto_ready() != SP_OK)
 		sp_die(EXIT_SOFTWARE, "OpenSSL does not work");
+	gcm_ready();
 	room_sandbox(&s->start, NULL, 0, &limits, "");
 }
 

@@ -3,6 +3,7 @@
  * Everything that needs a file or much of the kernel happens before the sandbox: the certificate,
  * OpenSSL's settings.  After it there are six sockets and no path. */
 #include "rooms/gate/worker.h"
+#include "crypto/gcm.h"
 #include "rooms/gate/https/conn.h"
 #include "sys/fd.h"
 #include "sys/log.h"
@@ -40,6 +41,7 @@ seed(void)
 
 	if (crypto_ready() < 0 || crypto_random(&random, sizeof(random)) < 0)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ECRYPTO));
+	gcm_ready();
 	json_object_seed(random | 1); /* 0 would have it read /dev/urandom */
 }
 

@@ -41,6 +41,12 @@ offer_kex(const struct stream *s, struct kex_list *o)
 		offer_name(o, "kex-strict-s-v00@openssh.com");
 }
 
+static bool
+mac_allowed(const struct stream *s, const struct ssh_mac_row *m)
+{
+	return (m->fips || !s->start->conf->fips) && (!m->legacy || s->start->conf->legacy_macs);
+}
+
 static void
 offer_ciphers(const struct stream *s, struct kex_list *ciphers, struct kex_list *macs)
 {
@@ -53,7 +59,7 @@ offer_ciphers(const struct stream *s, struct kex_list *ciphers, struct kex_list 
 			offer_name(ciphers, c[i].name);
 	m = ssh_mac_rows(&n);
 	for (size_t i = 0; i < n; i++)
-		if (m[i].fips || !s->start->conf->fips)
+		if (mac_allowed(s, &m[i]))
 			offer_name(macs, m[i].name);
 }
 
@@ -125,8 +131,7 @@ mac_of(const struct stream *s, struct span theirs)
 
 	while (ssh_list_next(&theirs, &name))
 		for (size_t i = 0; i < n; i++)
-			if (span_eq_str(name, rows[i].name) &&
-			    (rows[i].fips || !s->start->conf->fips))
+			if (span_eq_str(name, rows[i].name) && mac_allowed(s, &rows[i]))
 				return &rows[i];
 	return NULL;
 }
@@ -166,6 +171,16 @@ choose_kex(const struct kex_offers *o, const struct ssh_kexinit *m, struct kex_c
 	return NULL;
 }
 
+/* It is in the log too: whoever reads it there learns what would help. */
+static const char *
+no_mac(const struct stream *s)
+{
+	return s->start->conf->legacy_macs
+		   ? "no common MAC (HMAC with SHA-2 is needed)"
+		   : "no common MAC (encrypt-then-MAC with SHA-2 is needed, unless the server has "
+		     "LegacyMacs yes)";
+}
+
 const char *
 kex_choose(const struct stream *s, const struct kex_offers *o, const struct ssh_kexinit *m,
     struct kex_chosen *ret)
@@ -177,12 +192,11 @@ kex_choose(const struct stream *s, const struct kex_offers *o, const struct ssh_
 	ret->in = cipher_of(s, m->list[SSH_CIPHER_IN]);
 	ret->out = cipher_of(s, m->list[SSH_CIPHER_OUT]);
 	if (ret->in == NULL || ret->out == NULL)
-		return "no common cipher (chacha20-poly1305 and the ctr ciphers need strict key "
-		       "exchange)";
+		return "no common cipher (chacha20-poly1305 needs strict key exchange)";
 	if (!ret->in->has_tag && (ret->mac_in = mac_of(s, m->list[SSH_MAC_IN])) == NULL)
-		return "no common MAC (encrypt-then-MAC with SHA-2 is needed)";
+		return no_mac(s);
 	if (!ret->out->has_tag && (ret->mac_out = mac_of(s, m->list[SSH_MAC_OUT])) == NULL)
-		return "no common MAC (encrypt-then-MAC with SHA-2 is needed)";
+		return no_mac(s);
 	if (!ssh_list_has(m->list[SSH_ZIP_IN], "none") ||
 	    !ssh_list_has(m->list[SSH_ZIP_OUT], "none"))
 		return "compression is not offered";

@@ -3,6 +3,7 @@
  * Everything that needs a file or much of the kernel happens before the sandbox; after it there are
  * six sockets and no path. */
 #include "rooms/gate/worker.h"
+#include "crypto/gcm.h"
 #include "crypto/ssh_cipher.h"
 #include "crypto/ssh_kex.h"
 #include "rooms/gate/sftp/conn.h"
@@ -57,6 +58,7 @@ main(int argc, char **argv)
 	conf = &w->start.conf;
 	if (crypto_ready() < 0 || ssh_cipher_ready() < 0 || ssh_kex_ready() < 0)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ECRYPTO));
+	gcm_ready();
 	ask_host_keys(w, &start);
 	/* the receive window comes on top: it is filled by the client, not by what it asks for */
 	worker_jail(w, (uint64_t)(conf->worker_memory + conf->sftp_window),
