@@ -163,15 +163,23 @@ at_end(const struct stream *s)
 	return s->ch.eof_in || s->ch.close_in;
 }
 
+static size_t
+lies_here(const struct stream *s)
+{
+	return s->ch.back_len + s->ch.cur.len;
+}
+
 /* Input before anything else: replies that were gathered leave when we have to wait (conn.c
- * flushes). */
+ * flushes).  What comes while they leave may be what is awaited. */
 static int
 pull_input(struct stream *s)
 {
+	size_t had = lies_here(s);
 	int rc = stream_emit(s);
 
-	if (rc == SP_OK)
-		rc = grant(s);
+	if (rc < 0 || lies_here(s) != had || at_end(s))
+		return rc;
+	rc = grant(s);
 	return rc == SP_OK ? pull(s) : rc;
 }
 
@@ -191,8 +199,7 @@ stream_need(struct stream *s, size_t n, struct span *ret)
 			*ret = span_of(ch->back + ch->back_at, n);
 			return 1;
 		}
-		if (ch->back_len + ch->cur.len >=
-		    n) { /* just what is missing goes behind the rest */
+		if (lies_here(s) >= n) { /* just what is missing goes behind the rest */
 			struct span part = span_cut(ch->cur, n - ch->back_len);
 
 			rc = back_add(ch, part);
@@ -202,7 +209,7 @@ stream_need(struct stream *s, size_t n, struct span *ret)
 			continue;
 		}
 		if (at_end(s))
-			return ch->back_len + ch->cur.len == 0 ? 0 : SP_ECLOSED;
+			return lies_here(s) == 0 ? 0 : SP_ECLOSED;
 		rc = pull_input(s);
 		if (rc < 0)
 			return rc;
@@ -255,7 +262,7 @@ stream_take(struct stream *s, size_t n)
 bool
 stream_waiting(struct stream *s)
 {
-	return s->ch.back_len != 0 || s->ch.cur.len != 0;
+	return lies_here(s) != 0;
 }
 
 /* ---- output ---- */
