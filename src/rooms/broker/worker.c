@@ -28,6 +28,7 @@ static const struct {
     {IPC_LOGIN_TICKET, FIRST, handle_login_ticket},
     {IPC_LOGIN_KEY, FIRST, handle_login_key},
     {IPC_LOGIN_SECRET, FIRST, handle_login_secret},
+    {IPC_LIMIT_HIT, FIRST, handle_limit_hit},
     {IPC_ORG_GET, FIRST, handle_org_get},
     {IPC_REPORT, FIRST, handle_report},
     {IPC_SELF, BEGIN, handle_self},

@@ -254,7 +254,7 @@ drop_guess(struct stream *s)
 {
 	struct span p;
 	uint32_t seq;
-	int rc = link_recv(&s->link, &p, &seq);
+	int rc = conn_packet(s, &p, &seq);
 
 	if (rc == SP_OK && (p.ptr[0] < 30 || p.ptr[0] > 49))
 		rc = conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR,
@@ -419,7 +419,7 @@ kex_begin(struct stream *s)
 
 		rc = stream_keep(s);
 		if (rc == SP_OK)
-			rc = link_recv(&s->link, &p, &seq);
+			rc = conn_packet(s, &p, &seq);
 		if (rc < 0)
 			break;
 		if (p.ptr[0] == SSH_MSG_KEXINIT) {
