@@ -10,11 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from lib.instance import running
+from lib.instance import Instance, running
 
 ROOMS = ["ledger", "vault", "signer", "broker", "gate-https", "gate-sftp"]
-POOLS = ["authenticator", "worker-https", "scrubber"]
+POOLS = ["authenticator", "worker-https", "worker-sftp", "scrubber"]
 BACK_SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def server(identity):
+    """With both doors open: the SFTP door's pool is empty while it is closed."""
+    with Instance(identity, sftp=True) as instance:
+        instance.add_user("alice")
+        yield instance
 
 
 def processes(server, room):

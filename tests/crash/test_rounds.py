@@ -1,7 +1,7 @@
 """kill -9 at random moments under load, round after round: acknowledged is durable, unfinished is invisible.
 
 SALLYPORT_ROUNDS kills (200 unless said otherwise): of a room, of a worker in the middle of a transfer, or of the
-supervisor with all that it started.
+supervisor with all that it started.  The load is HTTPS clients and SFTP clients (lib/sftp_load.py).
 """
 import hashlib
 import os
@@ -12,10 +12,15 @@ import time
 from pathlib import Path
 
 from lib.instance import Client, Identity, Instance
+from lib.sftp import add_key, make_key
+from lib.sftp_load import SftpLoad
+from lib.ssh_wire import UserKey
 
 KILLS = int(os.environ.get("SALLYPORT_ROUNDS", "200"))
 KILLS_A_START = 8
-VICTIMS = ["ledger", "vault", "signer", "broker", "gate-https", "worker-https", "authenticator", "scrubber", "supervisor"]
+VICTIMS = ["ledger", "vault", "signer", "broker", "gate-https", "worker-https", "gate-sftp", "worker-sftp", "authenticator", "scrubber",
+           "supervisor"]
+SETTINGS = {"SessionIdle": "1h", "TokenLifetime": "1h"}
 SIZES = [0, 1, 5_000, 65_536, 65_537, 300_000, 2_000_000]
 
 
@@ -122,17 +127,23 @@ def wait_healthy(server):
         time.sleep(0.1)
 
 
+def alices_key(server):
+    path = server.temp / "id"
+    add_key(server, "alice", make_key(path))
+    return UserKey.load(path)
+
+
 def test_rounds():
     seed = int(os.environ.get("SALLYPORT_SEED", random.randrange(1 << 32)))
     print("SALLYPORT_SEED", seed)
     rng = random.Random(seed)
-    kills = acknowledged = 0
-    load = None
-    with Instance(Identity.all()[0], settings={"SessionIdle": "1h", "TokenLifetime": "1h"}) as server:
+    kills = acknowledged = by_sftp = 0
+    load = sftp = None
+    with Instance(Identity.all()[0], settings=SETTINGS, sftp=True) as server:
         server.add_user("alice")
-        token = server.login("alice").token
+        token, key = server.login("alice").token, alices_key(server)
         while kills < KILLS:
-            with Load(server, token, load) as load:
+            with Load(server, token, load) as load, SftpLoad(server, key, sftp) as sftp:
                 n, all_gone = kill_some(server, rng, load, min(KILLS_A_START, KILLS - kills))
                 kills += n
                 if all_gone:
@@ -143,8 +154,11 @@ def test_rounds():
                 time.sleep(0.2)
             with Client(server, token) as client:
                 check(server, client, load)
-            acknowledged += load.acknowledged
+            sftp.check()
+            acknowledged, by_sftp = acknowledged + load.acknowledged, by_sftp + sftp.acknowledged
             server.verify()
+            server.run("fsck")
             if not all_gone:
                 server.restart()
-        assert acknowledged > KILLS
+        print(f"{kills} kills, {acknowledged} files by HTTPS, {by_sftp} operations and {sftp.resumed} resumed uploads by SFTP")
+        assert acknowledged > KILLS and by_sftp > KILLS and sftp.resumed > KILLS / 20

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from lib.instance import PASSWORD
+from lib.sftp import one_time_code
 
 DATE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$")
 RIGHTS = ["canListSubfolders", "canAddSubfolders", "canChangeSettings", "canDelete", "canListFiles", "canReadFiles", "canWriteFiles",
@@ -51,6 +52,67 @@ def test_a_bad_login_looks_the_same_for_all(server, user, password):
 def test_an_unknown_grant(server):
     r = server.grant(server.anonymous(), grant_type="magic")
     assert r.status_code == 400 and r.json()["error"] in ("unsupported_grant_type", "invalid_request", "invalid_grant")
+
+
+class TestSecondFactor:
+    """A right password without a code: mfa_required with a ticket, which grant_type=otp takes with the code."""
+
+    @pytest.fixture(scope="class")
+    def seed(self, server):
+        server.add_user("mfa")
+        return server.run("user", "otp", "add", "mfa", "--json").json()["secret"]
+
+    steps = 0
+
+    def code(self, seed):
+        """One that was not used yet: of the step before, of now, of the next, and then whenever there is another."""
+        cls = type(self)
+        cls.steps = max(cls.steps + 1, int(time.time()) // 30 - 1)
+        while cls.steps > int(time.time()) // 30 + 1:
+            time.sleep(0.5)
+        return one_time_code(seed, cls.steps * 30)
+
+    def ticket(self, server, client, **form):
+        r = server.grant(client, grant_type="password", username="mfa", password=PASSWORD, **form)
+        assert r.status_code == 401, r.text
+        body = r.json()
+        assert body["error"] == "mfa_required" and "access_token" not in body
+        assert body["mfa_supported_methods"] == {"is_mfa_authenticator_enabled": True, "is_mfa_email_enabled": False}
+        return body["mfa_access_token"]
+
+    def test_a_ticket_and_a_code(self, server, seed):
+        with server.anonymous() as c:
+            ticket = self.ticket(server, c)
+            assert c.get("/api/v1/users/self", headers={"Authorization": f"Bearer {ticket}"}).status_code == 401
+            r = server.grant(c, grant_type="otp", mfa_access_token=ticket, otp=self.code(seed))
+            assert r.status_code == 200, r.text
+            token = r.json()
+            me = c.get("/api/v1/users/self", headers={"Authorization": f"Bearer {token['access_token']}"})
+            assert me.json()["username"] == "mfa"
+            assert server.grant(server.anonymous(), grant_type="refresh_token", refresh_token=token["refresh_token"]).status_code == 200
+
+    def test_on_another_connection(self, server, seed):
+        """Scripts make a new connection for each request; what it may do is the ticket's, once."""
+        with server.anonymous() as c:
+            ticket = self.ticket(server, c)
+        with server.anonymous() as c:
+            r = server.grant(c, grant_type="otp", mfa_access_token=ticket, otp=self.code(seed))
+            assert r.status_code == 200 and r.json()["access_token"], r.text
+        with server.anonymous() as c:
+            again = server.grant(c, grant_type="otp", mfa_access_token=ticket, otp=self.code(seed))
+            assert again.status_code == 400 and "access_token" not in again.text, "a ticket is good once"
+
+    @pytest.mark.parametrize("code", ["000000", "", "1", "12345678901234567890", "abcdef"])
+    def test_wrong_codes(self, server, seed, code):
+        with server.anonymous() as c:
+            r = server.grant(c, grant_type="otp", mfa_access_token=self.ticket(server, c), otp=code)
+            assert r.status_code == 400 and "access_token" not in r.text, r.text
+
+    @pytest.mark.parametrize("ticket", ["", "spm_", "spm_" + "A" * 43, "spa_x", "\0"])
+    def test_tickets_that_are_none(self, server, seed, ticket):
+        with server.anonymous() as c:
+            r = server.grant(c, grant_type="otp", mfa_access_token=ticket, otp=one_time_code(seed))
+            assert r.status_code == 400 and "access_token" not in r.text, r.text
 
 
 def test_refresh_replaces_both_tokens(server):

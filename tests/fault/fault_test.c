@@ -1,114 +1,17 @@
-/* fault_test.c - crypto/ and store/ with the nth allocation, system call or thread failing, for
- * every n.
- *
- * Each scenario runs again and again, each time with the next one failing, until a run meets no
- * failure any more. A run that met one ends with an error (or did without what it could not have),
- * hands out nothing, leaves OpenSSL's error queue empty and no descriptor open; leaks are found by
- * the sanitizer's build.  Our own allocations fail through mem_fail_at, OpenSSL's through its
- * allocator's hooks, calls of sys/ and pthread_create through ld --wrap.
- */
+/* fault_test.c - crypto/ and store/ under fault.h. */
+#include "fault.h"
+
 #include "crypto/merkle.h"
 #include "crypto/wrap.h"
 #include "store/blob.h"
 #include "sys/fd.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <dirent.h>
-#include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <sys/mman.h>
-#include <openssl/crypto.h>
-#include <openssl/err.h>
-#include <cmocka.h>
 
 #define SEG 4096u
 #define N (5u * SEG)
-#define MOST 4000u /* failing points of one scenario */
 
 static const uint8_t key[32] = {1, 2, 3}, blob[16] = {4, 5, 6}, seed[32] = {7};
-
-/* ---- what fails ---- */
-
-static unsigned long countdown; /* 0: nothing; else the nth call of the kind that is on fails */
-static enum kind { NONE, OPENSSL, SYSTEM, THREAD, MEMORY } on;
-
-static bool
-fails_now(enum kind kind)
-{
-	return on == kind && countdown != 0 && --countdown == 0;
-}
-
-static void *
-openssl_malloc(size_t n, const char *file, int line)
-{
-	(void)file, (void)line;
-	return fails_now(OPENSSL) ? NULL : malloc(n);
-}
-
-static void *
-openssl_realloc(void *p, size_t n, const char *file, int line)
-{
-	(void)file, (void)line;
-	return fails_now(OPENSSL) ? NULL : realloc(p, n);
-}
-
-static void
-openssl_free(void *p, const char *file, int line)
-{
-	(void)file, (void)line;
-	free(p);
-}
-
-int __real_file_pwrite(int fd, const void *buf, size_t n, int64_t offset);
-int64_t __real_file_pread(int fd, void *buf, size_t n, int64_t offset);
-int __real_file_sync(int fd);
-int __real_file_truncate(int fd, int64_t size);
-int __real_file_size(int fd, int64_t *ret);
-int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
-int __wrap_file_pwrite(int fd, const void *buf, size_t n, int64_t offset);
-int64_t __wrap_file_pread(int fd, void *buf, size_t n, int64_t offset);
-int __wrap_file_sync(int fd);
-int __wrap_file_truncate(int fd, int64_t size);
-int __wrap_file_size(int fd, int64_t *ret);
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
-
-int
-__wrap_file_pwrite(int fd, const void *buf, size_t n, int64_t offset)
-{
-	return fails_now(SYSTEM) ? SP_EDISKFULL : __real_file_pwrite(fd, buf, n, offset);
-}
-
-int64_t
-__wrap_file_pread(int fd, void *buf, size_t n, int64_t offset)
-{
-	return fails_now(SYSTEM) ? SP_EIO : __real_file_pread(fd, buf, n, offset);
-}
-
-int
-__wrap_file_sync(int fd)
-{
-	return fails_now(SYSTEM) ? SP_EIO : __real_file_sync(fd);
-}
-
-int
-__wrap_file_truncate(int fd, int64_t size)
-{
-	return fails_now(SYSTEM) ? SP_EIO : __real_file_truncate(fd, size);
-}
-
-int
-__wrap_file_size(int fd, int64_t *ret)
-{
-	return fails_now(SYSTEM) ? SP_EIO : __real_file_size(fd, ret);
-}
-
-int
-__wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg)
-{
-	return fails_now(THREAD) ? EAGAIN : __real_pthread_create(t, a, fn, arg);
-}
 
 /* ---- scenarios: SP_OK or the first error; what they make they free ---- */
 
@@ -274,70 +177,6 @@ small(void)
 	return r;
 }
 
-/* ---- all of them, with everything ---- */
-
-static unsigned
-open_descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(d);
-	while (readdir(d) != NULL)
-		n++;
-	(void)closedir(d);
-	return n;
-}
-
-/* SP_OK, or one of the errors that a failure of this kind may become. */
-static bool
-expected(enum kind kind, int r)
-{
-	switch (kind) {
-	case MEMORY:
-		return r == SP_OK || r == SP_ENOMEM;
-	case OPENSSL:
-		return r == SP_OK || r == SP_ENOMEM || r == SP_ECRYPTO ||
-		       r == SP_EVERIFY; /* a signature that could not be checked */
-	case SYSTEM:
-		return r == SP_EIO || r == SP_EDISKFULL;
-	default:
-		return r == SP_OK; /* without a thread it goes on alone */
-	}
-}
-
-/* Run with the nth failing until one run is not hit; how many were. */
-static unsigned
-every_failure(int (*scenario)(void), enum kind kind)
-{
-	unsigned fds = open_descriptors(), errors = 0;
-
-	for (unsigned n = 1; n < MOST; n++) {
-		bool hit;
-		int r;
-
-		on = kind;
-		countdown = n;
-		if (kind == MEMORY)
-			mem_fail_at(n);
-		r = scenario();
-		hit = kind == MEMORY ? r != SP_OK : countdown == 0;
-		on = NONE;
-		mem_fail_at(0);
-		assert_int_equal(open_descriptors(), fds);
-		assert_int_equal(ERR_peek_error(), 0);
-		if (!hit) {
-			assert_int_equal(r, SP_OK);
-			return errors;
-		}
-		if (!expected(kind, r))
-			fail_msg("kind %d, call %u: error %d", (int)kind, n, r);
-		errors += r != SP_OK;
-	}
-	fail_msg("never without a failure");
-	return 0;
-}
-
 static void
 test_memory(void **state)
 {
@@ -388,8 +227,5 @@ main(void)
 	    cmocka_unit_test(test_no_thread),
 	};
 
-	if (CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) != 1 ||
-	    crypto_ready() != SP_OK)
-		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fault_ready() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

@@ -158,7 +158,6 @@ static json_t *
 session_json(struct sql *q, int64_t id, const char *user)
 {
 	static const char *const listeners[] = {"public", "administration"};
-	static const char *const doors[] = {"https", "sftp"};
 	json_t *o = json_object();
 	int64_t listener = sql_i64(q);
 	int bad = json_object_set_new(o, "id", json_integer(id)) |
@@ -171,7 +170,8 @@ session_json(struct sql *q, int64_t id, const char *user)
 	bad |= json_object_set_new(o, "ends", admin_time(sql_i64(q)));
 	bad |= json_object_set_new(o, "address", admin_text(sql_text(q)));
 	bad |= json_object_set_new(o, "agent", admin_text(sql_text(q)));
-	bad |= json_object_set_new(o, "door", json_string(doors[sql_i64(q) == 1]));
+	bad |= json_object_set_new(
+	    o, "door", json_string(door_name(sql_i64(q) == DOOR_SFTP ? DOOR_SFTP : DOOR_HTTPS)));
 	if (bad == 0)
 		return o;
 	json_decref(o);

@@ -44,6 +44,20 @@ struct answer {
 typedef void (*op_fn)(struct broker *b, struct op *op, const struct answer *a);
 
 /* struct op - one operation; verbs put it first in a struct of their own. */
+/* Doors, as sessions in the database have them.  door_of - the door of a worker's room.  door_name
+ * - as figures and lists call it. */
+enum door { DOOR_HTTPS, DOOR_SFTP, DOOR_COUNT };
+static inline enum door
+door_of(enum room room)
+{
+	return room == ROOM_WORKER_SFTP ? DOOR_SFTP : DOOR_HTTPS;
+}
+static inline const char *
+door_name(enum door door)
+{
+	return door == DOOR_SFTP ? "sftp" : "https";
+}
+
 struct op {
 	uint64_t ref;	 /* 0: waits for nothing */
 	uint64_t serial; /* worker that waits for a reply; 0: none, or it is gone */
@@ -54,6 +68,7 @@ struct op {
 	void (*fail)(struct broker *b, struct op *op, int err, uint32_t retry_after);
 	size_t bytes;
 	struct actor actor;   /* who asks, copied */
+	enum door door;	      /* through which */
 	struct auth_job *job; /* one-time codes: the work whose key is on its way; owned */
 	struct op *hash_next, *list_next;
 };
@@ -64,6 +79,7 @@ struct worker {
 	enum room room;
 	uint8_t listener;
 	bool is_authed, is_busy, is_dead;
+	bool is_limited; /* worker-sftp: it reported the limit that ends its connection */
 	uint32_t dead_s; /* since it is dead */
 	unsigned reads;	 /* releases for it that the ledger has not answered */
 	struct chan chan;
@@ -82,8 +98,10 @@ struct worker {
 };
 
 struct counters {
-	uint64_t requests, failed, logins_ok, logins_failed, bytes_out, bytes_in, files_out,
-	    files_in, violations, shredded, aborted, commits;
+	uint64_t requests, failed, logins_ok, logins_failed, violations, shredded, aborted, commits;
+	struct door_counters {
+		uint64_t bytes_out, bytes_in, files_out, files_in;
+	} door[DOOR_COUNT];
 };
 
 struct room_now {
@@ -279,6 +297,7 @@ int handle_self(struct broker *b, struct worker *w, struct span body);
 int handle_org_get(struct broker *b, struct worker *w, struct span body);
 int handle_ticket_get(struct broker *b, struct worker *w, struct span body);
 int handle_login_ticket(struct broker *b, struct worker *w, struct span body);
+int handle_limit_hit(struct broker *b, struct worker *w, struct span body);
 int handle_login_key(struct broker *b, struct worker *w, struct span body);
 int handle_login_secret(struct broker *b, struct worker *w, struct span body);
 /* ssh_forget - the worker is gone, or its socket: its session ends with it. */

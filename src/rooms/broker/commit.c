@@ -184,8 +184,8 @@ commit_done(struct broker *b, struct op *op, const struct answer *a)
 		commit_fail(b, c, err, "the database did not take it");
 		return;
 	}
-	b->count.bytes_in += c->size;
-	b->count.files_in++;
+	b->count.door[op->door].bytes_in += c->size;
+	b->count.door[op->door].files_in++;
 	if ((err = reply_stored(b, c)) != SP_OK)
 		op_fail(b, op, err, 0);
 	else

@@ -73,8 +73,8 @@ released(struct broker *b, struct op *op, const struct answer *a)
 		op_fail(b, op, a->err, a->retry_after);
 		return;
 	}
-	b->count.bytes_out += r->bytes;
-	b->count.files_out++;
+	b->count.door[op->door].bytes_out += r->bytes;
+	b->count.door[op->door].files_out++;
 	count_download(b, r->file);
 	op_end(b, op);
 }

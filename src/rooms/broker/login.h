@@ -29,7 +29,6 @@ void worker_login(struct worker *w, const struct actor *actor, int64_t token_end
 void agent_take(struct actor *actor, struct span agent);
 /* session_add - a new session for the actor; inside the transaction.  One of the SFTP door has
  * tokens that nobody is told, and no end: it ends with its connection. */
-enum door { DOOR_HTTPS, DOOR_SFTP };
 int session_add(
     struct broker *b, struct actor *actor, enum door door, struct session_tokens *ret) MUST_USE;
 /* session_reply - SESSION to the worker; wipes the tokens. */

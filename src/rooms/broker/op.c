@@ -18,6 +18,7 @@ op_new(struct broker *b, struct worker *w, size_t bytes)
 	if (w != NULL) {
 		op->serial = w->serial;
 		op->actor = w->actor;
+		op->door = door_of(w->room);
 	}
 	b->n_ops++;
 	return op;

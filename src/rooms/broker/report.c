@@ -47,13 +47,13 @@ room_metrics(const struct broker *b, struct text *t)
 }
 
 static uint64_t
-workers_of(const struct broker *b, bool authed)
+workers_of(const struct broker *b, enum door door, bool authed)
 {
 	uint64_t n = 0;
 
 	for (const struct worker *w = b->all; w != NULL; w = w->next)
-		n += ipc_is_worker(w->room) && !w->is_dead && w->actor.address[0] != '\0' &&
-		     (!authed || w->is_authed);
+		n += ipc_is_worker(w->room) && door_of(w->room) == door && !w->is_dead &&
+		     w->actor.address[0] != '\0' && (!authed || w->is_authed);
 	return n;
 }
 
@@ -65,28 +65,69 @@ count_of(struct broker *b, enum sql_id id, int64_t from)
 	return sql_get(b->db, id, &n, SI(from)) == 1 ? (uint64_t)n : 0;
 }
 
+static uint64_t
+sessions_of(struct broker *b, enum door door)
+{
+	int64_t n = 0;
+
+	return sql_get(b->db, SQL_SESSIONS_OF_DOOR, &n, SI(door), SI(b->wall_us())) == 1
+		   ? (uint64_t)n
+		   : 0;
+}
+
+/* One figure of each door, under one name. */
+static void
+door_metric(struct text *t, const char *name, const char *type, const char *help,
+    const uint64_t v[DOOR_COUNT])
+{
+	text_fmt(t, "# HELP sallyport_%s %s\n# TYPE sallyport_%s %s\n", name, help, name, type);
+	for (int i = 0; i < DOOR_COUNT; i++) {
+		text_fmt(t, "sallyport_%s{door=\"%s\"} ", name, door_name((enum door)i));
+		text_u64(t, v[i]);
+		text_chr(t, '\n');
+	}
+}
+
+static void
+door_metrics(struct broker *b, struct text *t)
+{
+	const struct door_counters *c = b->count.door;
+	uint64_t connections[DOOR_COUNT], authed[DOOR_COUNT], sessions[DOOR_COUNT];
+	uint64_t files_in[DOOR_COUNT], bytes_in[DOOR_COUNT];
+	uint64_t files_out[DOOR_COUNT], bytes_out[DOOR_COUNT];
+
+	for (int i = 0; i < DOOR_COUNT; i++) {
+		connections[i] = workers_of(b, (enum door)i, false);
+		authed[i] = workers_of(b, (enum door)i, true);
+		sessions[i] = sessions_of(b, (enum door)i);
+		files_in[i] = c[i].files_in;
+		bytes_in[i] = c[i].bytes_in;
+		files_out[i] = c[i].files_out;
+		bytes_out[i] = c[i].bytes_out;
+	}
+	door_metric(t, "connections", "gauge", "Workers with a connection.", connections);
+	door_metric(t, "connections_authenticated", "gauge", "Workers with a login.", authed);
+	door_metric(t, "sessions", "gauge", "Sessions that live.", sessions);
+	door_metric(t, "files_in_total", "counter", "Files stored.", files_in);
+	door_metric(t, "bytes_in_total", "counter", "Bytes of files stored.", bytes_in);
+	door_metric(
+	    t, "files_out_total", "counter", "Releases of a file's key for reading.", files_out);
+	door_metric(t, "bytes_out_total", "counter",
+	    "Bytes of files whose key was released for reading.", bytes_out);
+}
+
 static void
 metrics(struct broker *b, const struct ipc_head *head, struct text *t)
 {
 	const struct counters *c = &b->count;
 
 	room_metrics(b, t);
-	metric(t, "connections", "gauge", "Workers with a connection.", workers_of(b, false));
-	metric(
-	    t, "connections_authenticated", "gauge", "Workers with a login.", workers_of(b, true));
-	metric(t, "sessions", "gauge", "Sessions that live.",
-	    count_of(b, SQL_SESSIONS_COUNT, b->wall_us()));
+	door_metrics(b, t);
 	metric(t, "requests_total", "counter", "Requests of workers.", c->requests);
 	metric(t, "requests_failed_total", "counter", "Requests that were answered with an error.",
 	    c->failed);
 	metric(t, "logins_total", "counter", "Logins that succeeded.", c->logins_ok);
 	metric(t, "logins_failed_total", "counter", "Logins that failed.", c->logins_failed);
-	metric(t, "files_in_total", "counter", "Files stored.", c->files_in);
-	metric(t, "bytes_in_total", "counter", "Bytes of files stored.", c->bytes_in);
-	metric(
-	    t, "files_out_total", "counter", "Releases of a file's key for reading.", c->files_out);
-	metric(t, "bytes_out_total", "counter",
-	    "Bytes of files whose key was released for reading.", c->bytes_out);
 	metric(t, "uploads_open", "gauge", "Uploads that are being written.",
 	    b->n_uploads - b->n_kept);
 	metric(t, "uploads_kept", "gauge", "Unfinished uploads that wait for their owners.",

@@ -42,6 +42,18 @@ worker_jail(struct worker *w, uint64_t memory_bytes, uint64_t files)
 	room_sandbox(&w->start, NULL, 0, &limits, "");
 }
 
+static void
+hear_stop(struct worker *w, struct span body)
+{
+	struct ipc_stop stop;
+
+	if (ipc_get_stop(body, &stop) < 0)
+		return;
+	w->stopping = true;
+	/* the rest is for putting away what did not get finished: then we are killed */
+	w->stop_ms = clock_mono_ms() + stop.deadline_ms - stop.deadline_ms / 4;
+}
+
 /* One message of the supervisor, when there is one; SP_ECLOSED: it is gone. */
 static int
 hear_supervisor(struct worker *w)
@@ -53,11 +65,18 @@ hear_supervisor(struct worker *w)
 	if (rc <= 0)
 		return rc;
 	if (m.id == IPC_STOP)
-		w->stopping = true;
+		hear_stop(w, m.body);
 	if (m.id == IPC_RELOAD && room_reload(&w->start, TAKE_FD(m.fd)) < 0)
 		log_warning("settings could not be loaded anew");
 	chan_msg_done(&m);
 	return SP_OK;
+}
+
+static bool
+must_stop(const struct worker *w)
+{
+	return w->stopping &&
+	       (w->in_hand == NULL || *w->in_hand == 0 || clock_mono_ms() >= w->stop_ms);
 }
 
 int
@@ -65,25 +84,27 @@ worker_idle(void *arg, int fd, int timeout_ms)
 {
 	struct worker *w = arg;
 	const int fds[2] = {w->start.supervisor.fd, fd};
-	int64_t end = clock_mono_ms() + timeout_ms;
+	int64_t end = timeout_ms < 0 ? INT64_MAX : clock_mono_ms() + timeout_ms;
 
-	for (;;) {
+	while (!must_stop(w)) {
 		unsigned ready = 0;
-		int64_t left = timeout_ms < 0 ? -1 : end - clock_mono_ms();
+		int64_t until = w->stopping && w->stop_ms < end ? w->stop_ms : end;
+		int64_t left = until == INT64_MAX ? -1 : until - clock_mono_ms();
 		int rc;
 
-		if (timeout_ms >= 0 && left < 0)
+		if (until != INT64_MAX && left < 0)
 			left = 0;
 		rc = fd_wait_any(fds, 2, (int)left, &ready);
+		if (rc == SP_ETIMEOUT && until < end)
+			continue;
 		if (rc < 0)
 			return fd < 0 && rc == SP_ETIMEOUT ? SP_OK : rc;
 		if ((ready & 1) != 0 && hear_supervisor(w) < 0)
 			return SP_ECLOSED;
-		if (w->stopping)
-			return SP_ECLOSED;
-		if ((ready & 2) != 0)
+		if ((ready & 2) != 0 && !must_stop(w))
 			return SP_OK;
 	}
+	return SP_ECLOSED;
 }
 
 int

@@ -23,6 +23,9 @@ struct worker {
 	char address[WORKER_ADDRESS_TEXT]; /* "ADDRESS:PORT" of the client; empty before
 					      worker_await */
 	bool stopping;			   /* the supervisor said so: finish what is in hand */
+	int64_t stop_ms;		   /* then: on the monotonic clock, until when */
+	const unsigned
+	    *in_hand; /* borrowed: transfers that a stop waits for; NULL: whoever idles has none */
 };
 
 /* worker_enter - become a worker of the room self.  Dies when the supervisor did not send what
@@ -39,8 +42,8 @@ int worker_await(struct worker *w, int *ret_fd) MUST_USE;
  *   arg         the struct worker
  *   fd          -1: just wait
  *   timeout_ms  -1: no end
- *   errors      SP_ETIMEOUT (SP_OK when there is no fd), SP_ECLOSED (the server stops, or the
- * supervisor is gone) */
+ *   errors      SP_ETIMEOUT (SP_OK when there is no fd), SP_ECLOSED (the server stops and nothing
+ * is in hand or no time is left for it, or the supervisor is gone) */
 int worker_idle(void *arg, int fd, int timeout_ms) MUST_USE;
 /* worker_drain - read what the peer has sent already, or the kernel's reset would overtake our last
  * words. */

@@ -93,7 +93,7 @@ sftp_do_open(struct sftp *x, const struct sftp_open *m)
 	if (rc == SP_OK)
 		return handle_send(x, h);
 	/* what there is of an unfinished upload stays, whatever was wrong with going on */
-	handle_close(h, /* keep= */ true);
+	handle_close(x, h, /* keep= */ true);
 	return rc;
 }
 
@@ -131,15 +131,16 @@ sftp_do_close(struct sftp *x, const struct sftp_close *m)
 {
 	struct handle *h = NULL;
 	int rc = handle_find(x, m->handle, &h);
-	bool continued;
+	bool keep;
 
 	if (rc < 0)
 		return rc;
 	if (h->upload != NULL)
 		rc = close_upload(x, h);
-	/* a client that went on at a wrong place does not lose what it had */
-	continued = rc < 0 && h->upload != NULL && h->upload->how.continues;
-	handle_close(h, continued);
+	/* a client that went on at a wrong place does not lose what it had; nor does one that found
+	 * no room, once it was told that so much is safe */
+	keep = rc < 0 && h->upload != NULL && (h->upload->how.continues || sink_passes(rc));
+	handle_close(x, h, keep);
 	return rc;
 }
 

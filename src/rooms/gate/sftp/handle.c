@@ -19,6 +19,7 @@ handle_new(struct sftp *x, enum handle_kind kind, const struct path *p, struct h
 			return SP_ENOMEM;
 		h->path_len = p->len;
 		h->kind = kind;
+		*x->session->in_hand += kind == HANDLE_FILE;
 		*ret = h;
 		return SP_OK;
 	}
@@ -27,7 +28,7 @@ handle_new(struct sftp *x, enum handle_kind kind, const struct path *p, struct h
 }
 
 void
-handle_close(struct handle *h, bool keep)
+handle_close(struct sftp *x, struct handle *h, bool keep)
 {
 	uint32_t generation = h->generation;
 
@@ -38,6 +39,7 @@ handle_close(struct handle *h, bool keep)
 		upload_end(h->upload, keep);
 	mem_free(h->upload);
 	mem_free(h->path);
+	*x->session->in_hand -= h->kind == HANDLE_FILE;
 	*h = (struct handle){.generation = generation};
 }
 

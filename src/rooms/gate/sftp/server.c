@@ -48,7 +48,7 @@ server_done(struct sftp *x)
 {
 	for (size_t i = 0; i < x->n_handles; i++)
 		if (x->handles[i].kind != HANDLE_FREE)
-			handle_close(&x->handles[i], /* keep= */ true);
+			handle_close(x, &x->handles[i], /* keep= */ true);
 	mem_freep(&x->handles);
 	x->n_handles = 0;
 }

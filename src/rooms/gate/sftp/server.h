@@ -95,7 +95,7 @@ uint32_t seconds_of(uint64_t us);
  * what is being written is kept for its owner when keep is set and it can be. */
 int handle_new(
     struct sftp *x, enum handle_kind kind, const struct path *p, struct handle **ret) MUST_USE;
-void handle_close(struct handle *h, bool keep);
+void handle_close(struct sftp *x, struct handle *h, bool keep);
 int handle_send(struct sftp *x, const struct handle *h) MUST_USE;
 /* handle_find - by what the client says.  errors SP_ERANGE with why */
 int handle_find(struct sftp *x, struct span wire, struct handle **ret) MUST_USE;

@@ -76,7 +76,8 @@ fix_start(struct fix *f)
 	    .conf = &f->conf,
 	    .address = "192.0.2.1:4711",
 	    .agent = "SSH-2.0-Test",
-	    .user = SPAN_LIT("alice")};
+	    .user = SPAN_LIT("alice"),
+	    .in_hand = &f->in_hand};
 	assert_int_equal(pthread_create(&f->broker, NULL, store_run, &f->store), 0);
 	assert_int_equal(pthread_create(&f->server, NULL, run_server, f), 0);
 }
@@ -94,6 +95,7 @@ static void
 join(struct fix *f)
 {
 	pthread_join(f->server, NULL);
+	assert_int_equal(f->in_hand, 0);
 	ring_done(&f->ring);
 	pthread_join(f->broker, NULL);
 	chan_close(&f->store.broker);

@@ -20,6 +20,7 @@ struct fix {
 	struct ring ring;
 	struct conf conf;
 	struct sftp_session session;
+	unsigned in_hand;
 	struct span command; /* of scp; empty: SFTP */
 	pthread_t server, broker;
 	int rc, status; /* what the server returned */

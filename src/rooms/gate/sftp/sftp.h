@@ -16,6 +16,7 @@ struct sftp_session {
 	const char *address; /* of the client; goes into log lines */
 	const char *agent;   /* the client's version line: goes with what it stores */
 	struct span user;    /* the account's name */
+	unsigned *in_hand;   /* files that are open: a stop waits for them */
 };
 
 /* sftp_serve - answer requests until the client ends.  Uploads that are open then are kept as far

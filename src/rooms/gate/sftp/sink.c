@@ -233,17 +233,24 @@ sink_commit(struct sink *k, uint64_t modified_us, struct ipc_entry *ret)
 	if (rc == SP_OK || (k->err == SP_OK && rc != SP_ENOMEM && rc != SP_ECRYPTO &&
 			       rc != SP_ERANGE && k->writer == NULL))
 		k->is_placed = false;
-	k->err = SP_ERANGE; /* good for sink_end only */
+	k->err = sink_passes(rc) ? rc : SP_ERANGE; /* good for sink_end only */
 	return rc;
+}
+
+bool
+sink_passes(int err)
+{
+	return err == SP_EDISKFULL || err == SP_EQUOTA || err == SP_EUNAVAIL || err == SP_ELOCKED;
 }
 
 /* Can what is there be continued later? */
 static bool
 kept(struct sink *k)
 {
-	if (!k->is_placed || k->is_small || k->err != SP_OK || k->position == 0 ||
-	    k->session->ring->dead)
+	if (!k->is_placed || k->is_small || k->position == 0 || k->session->ring->dead)
 		return false;
+	if (k->err != SP_OK) /* no more than the broker knows of */
+		return sink_passes(k->err) && k->told != 0;
 	return k->told == k->position || sink_sync(k) == SP_OK;
 }
 

@@ -44,6 +44,9 @@ int sink_sync(struct sink *k) MUST_USE;
  *   modified_us   0: now
  *   errors  what the broker answers */
 int sink_commit(struct sink *k, uint64_t modified_us, struct ipc_entry *ret) MUST_USE;
+/* sink_passes - may what failed with this error succeed later, so that what was acknowledged of it
+ * is worth keeping? */
+bool sink_passes(int err);
 /* sink_end - free.  What was not committed is given up, or kept when `keep` is set and enough of it
  * is there to be continued. ring.fault stays as it is. */
 void sink_end(struct sink *k, bool keep);
