@@ -31,9 +31,10 @@ def copy_programs():
     rooms = binary().parent.parent / "libexec/sallyport"
     for program in [binary(), *(rooms if rooms.is_dir() else binary().parent).glob("sallyport-*")]:
         shutil.copy(program, folder / program.name)
-    evil = "tests/hostile/evil_worker"  # lib/evil.py looks for it above the programs
-    (folder / evil).parent.mkdir(parents=True)
-    shutil.copy(next(p / evil for p in binary().parents if (p / evil).exists()), folder / evil)
+    evil = "tests/hostile"  # lib/evil.py looks for them above the programs
+    (folder / evil).mkdir(parents=True)
+    for name in ("evil_worker", "evil_worker_sftp"):
+        shutil.copy(next(p / evil / name for p in binary().parents if (p / evil / name).exists()), folder / evil / name)
     os.environ["SALLYPORT_BIN"] = str(folder / "sallyport")
     return folder
 

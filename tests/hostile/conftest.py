@@ -7,7 +7,7 @@ from lib.evil import evil_instance
 @pytest.fixture(scope="module")
 def evil(identity):
     """A server whose workers can be taken over, with alice, bob, and a file of each."""
-    with evil_instance(identity, CongestionControl="cubic") as server:
+    with evil_instance(identity, CongestionControl="cubic", LockoutFailures="40", LockoutAddress="100000") as server:
         server.people = {}
         for name in ("alice", "bob"):
             server.add_user(name)

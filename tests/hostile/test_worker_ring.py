@@ -4,7 +4,7 @@ import struct
 import time
 
 import pytest
-from lib.evil import FLOOD, RULES, Closed, Evil, Following, Gone, beyond, filled, may_send
+from lib.evil import FLOOD, RULES, Closed, Evil, Following, Gone, beyond, ends, filled, may_send
 from lib.instance import PASSWORD
 from lib.ring import encode
 
@@ -18,19 +18,6 @@ def served(server):
     """Another user's transfer goes on."""
     for size in ("small", "large"):
         assert server.people["alice"].fetch(f"/Home/alice/{size}").status_code == 200
-
-
-def ends(audit, w, room, packet, about, fds=0):
-    """It says this, is heard no more, and that is on record."""
-    try:
-        w.send(room, packet)
-        with pytest.raises((Gone, Closed)):
-            while True:
-                assert w.receive(room) is not None, f"{about}: nothing happened"
-        assert w.gone()
-    except Gone:
-        pass
-    audit.expect(w.peer, "worker.violation", f"seen by {room}" if room != "supervisor" else "", about)
 
 
 def fresh(server, who=None):

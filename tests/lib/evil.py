@@ -1,4 +1,4 @@
-"""A taken-over worker: the test runs system calls of its choice inside the jailed process (tests/hostile/evil_worker.c).
+"""A taken-over worker: the test runs system calls of its choice inside the jailed process (tests/hostile/evil.c).
 
     with evil_instance(identity) as server, Evil(server) as w:
         w.login(token)
@@ -17,7 +17,9 @@ import struct
 import subprocess
 import time
 
-from lib.instance import Instance, binary
+import pytest
+
+from lib.instance import PASSWORD, Instance, binary
 from lib.ring import ROOMS, TOP, decode, encode
 
 ORDER = struct.Struct("=IIQ7Q")
@@ -60,13 +62,14 @@ def _rules():
     return out
 
 
+AUTH = {name: i for i, name in enumerate(re.findall(r"SSH_AUTH_(\w+)", re.search(r"enum ssh_auth_state \{(.*?)\}", (TOP / "src/ipc/ipc.h").read_text(), re.S).group(1)))}
 Rule = collections.namedtuple("Rule", "name senders receivers phase fields")
 RULES = _rules()
 
 
-def may_send(rule, room):
-    """May a worker of the HTTPS door send this to that room?"""
-    return bool(rule.senders & {"WORKER_HTTPS", "EVERY"}) and bool(rule.receivers & {room.upper().replace("-", "_"), "EVERY"})
+def may_send(rule, room, worker="WORKER_HTTPS"):
+    """May a worker of this door send that to that room?"""
+    return bool(rule.senders & {worker, "EVERY"}) and bool(rule.receivers & {room.upper().replace("-", "_"), "EVERY"})
 
 
 def filled(rule, least=False):
@@ -209,6 +212,60 @@ class Evil:
         return False
 
 
+METHOD, HOST_KEY = 1, 1  # curve25519-sha256, ssh-ed25519: enum ssh_kex_method, enum ssh_host_key
+SERVER_VERSION = re.search(r'#define SSH_VERSION_STRING "(.*?)"', (TOP / "src/ipc/ipc.h").read_text()).group(1).encode()
+
+
+class EvilSftp(Evil):
+    """The SFTP door's: it can ask the signer for its one signature, and the broker for logins."""
+
+    def __init__(self, server):
+        super().__init__(server, server.sftp_port)
+
+    def ask_signer(self, message, /, **values):
+        self.send("signer", encode(message, **values))
+        packet = self.receive("signer")
+        assert packet is not None, "the signer does not answer"
+        return decode(packet)
+
+    def inputs(self, **other):
+        """Of an exchange hash, all of them this worker's choice but the cookie, which the signer drew."""
+        keys = self.ask_signer("SSH_KEYS_GET")
+        lists = bytes(10 * 4 + 5)
+        values = dict(method=METHOD, host_key=HOST_KEY, v_c=b"SSH-2.0-evil", v_s=SERVER_VERSION, i_c=b"\x14" + bytes(16) + lists, i_s=b"\x14" + keys.cookie + lists,
+                      q_c=b"c" * 32, q_s=b"s" * 32, k=b"k" * 32)
+        return {**values, **other}
+
+    def kex(self, **other):
+        """The signer's answer to an exchange."""
+        return self.ask_signer("SSH_KEX", **self.inputs(**other))
+
+    def vouched(self, **other):
+        """With a session identifier that the broker knows."""
+        reply = self.kex(**other)
+        assert reply.name == "SSH_SIGNATURE" and reply.err == 0, reply
+        self.session = reply.hash
+        return self
+
+    def login(self, name, password=PASSWORD):
+        reply = self.vouched().ask("LOGIN_SECRET", user=name, kind=0, secret=password, algorithms="evil", agent="evil")
+        assert reply.name == "SSH_AUTH" and reply.state == AUTH["DONE"], reply
+        return self
+
+
+def ends(audit, w, room, packet, about):
+    """It says this, is heard no more, and that is on record."""
+    try:
+        w.send(room, packet)
+        with pytest.raises((Gone, Closed)):
+            while True:
+                assert w.receive(room) is not None, f"{about}: nothing happened"
+        assert w.gone()
+    except Gone:
+        pass
+    audit.expect(w.peer, "worker.violation", f"seen by {room}" if room != "supervisor" else "", about)
+
+
 class Following:
     """What the audit log must hold at the end of the block: an event and a text for a connection's address."""
 
@@ -246,13 +303,14 @@ def evil_instance(identity, **settings):
     real = binary()
     rooms = real.parent if (real.parent / "sallyport-broker").exists() else real.parent.parent / "libexec/sallyport"
     build = next(p for p in real.parents if (p / "tests/hostile/evil_worker").exists())
-    instance = Instance(identity, settings=settings)
+    instance = Instance(identity, settings=settings, sftp=True)
     programs = instance.temp / "programs"
     programs.mkdir()
     programs.chmod(0o755)
     for program in [real, *rooms.glob("sallyport-*")]:
         shutil.copy(program, programs / program.name)
     shutil.copy(build / "tests/hostile/evil_worker", programs / "sallyport-worker-https")
+    shutil.copy(build / "tests/hostile/evil_worker_sftp", programs / "sallyport-worker-sftp")
     before = dict(os.environ)
     os.environ["SALLYPORT_BIN"] = str(programs / "sallyport")
     try:

@@ -1,11 +1,13 @@
-/* evil_worker.c - a worker that is taken over by the first byte of its connection.
+/* evil.c - a worker that is taken over by the first byte of its connection.
  *
  * This is the real worker, room_enter, sandbox, limits and all, linked with two functions wrapped:
- * chan_init tells which descriptor leads to whom, and tls_accept looks at the connection first.  A
- * TLS client is served as ever.  Whoever says 'X' owns the process from there on: every command is
- * a struct order, followed by len bytes for the scratch memory; the answer is one int64_t (a
- * negative one is -errno), and what the order says.
+ * chan_init tells which descriptor leads to whom, and whatever takes up the connection
+ * (evil_https.c, evil_sftp.c) asks evil_takes first.  A client is served as ever.  Whoever says 'X'
+ * owns the process from there on: every command is a struct order, followed by len bytes for the
+ * scratch memory; the answer is one int64_t (a negative one is -errno), and what the order says.
  */
+#include "evil.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -16,7 +18,6 @@
 #include <sys/syscall.h>
 
 #include "ipc/chan.h"
-#include "rooms/gate/https/tls.h"
 
 enum { SCRATCH = 1 << 20, TAKEOVER = 'X', STACK = 1 << 16, WAIT_MS = 30000 };
 
@@ -40,8 +41,6 @@ struct order {
 
 void __wrap_chan_init(struct chan *c, int fd, enum room self, enum room peer);
 void __real_chan_init(struct chan *c, int fd, enum room self, enum room peer);
-int __wrap_tls_accept(struct tls_server *s, int fd, int timeout_ms, struct tls **ret);
-int __real_tls_accept(struct tls_server *s, int fd, int timeout_ms, struct tls **ret);
 
 static int64_t door[ROOM_COUNT + 2]; /* scratch address, room sockets, the connection */
 static uint8_t scratch[SCRATCH];
@@ -195,14 +194,14 @@ owned(int fd)
 	}
 }
 
-int
-__wrap_tls_accept(struct tls_server *s, int fd, int timeout_ms, struct tls **ret)
+bool
+evil_takes(int fd)
 {
 	uint8_t first = 0;
 
 	if (recv(fd, &first, 1, MSG_PEEK) != 1 || first != TAKEOVER)
-		return __real_tls_accept(s, fd, timeout_ms, ret);
+		return false;
 	if (take(fd, &first, 1) == 0)
 		owned(fd);
-	return SP_ECLOSED;
+	return true;
 }
