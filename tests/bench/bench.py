@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""Run Sallyport and nginx in turn on the same files, with the same client and cipher, and print ratios.
+"""Run Sallyport and its peers (nginx for HTTPS, OpenSSH for SFTP) in turn on the same files, with the same client and cipher,
+and print ratios.
 
-Encryption at rest, hashing, sync and the audit log are always on in Sallyport; nginx has none of them.
+Encryption at rest, hashing, sync and the audit log are always on in Sallyport; the peers have none of them.
 Called by scripts/bench.  Loopback only; every loop is bounded; only processes started here are ended.
 """
 import argparse
@@ -14,98 +15,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
-TICK = os.sysconf("SC_CLK_TCK")
-GIB = 1 << 30
+import sftp
+from measure import GIB, PeakWatch, cpu_of, free_port, private_kib, run, timed, worker_pids
 
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def run(argv, **kw):
-    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
-
-
-def stat_of(pid):
-    with open(f"/proc/{pid}/stat") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    # ppid, utime, stime, cutime, cstime
-    return int(fields[1]), int(fields[11]), int(fields[12]), int(fields[13]), int(fields[14])
-
-
-def tree(root):
-    parents = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                parents[int(name)] = stat_of(name)[0]
-            except (OSError, IndexError):
-                pass
-    found, todo = [], [root]
-    while todo:
-        pid = todo.pop()
-        found.append(pid)
-        todo += [p for p, pp in parents.items() if pp == pid]
-    return found
-
-
-def cpu_of(root):
-    """Processor seconds of a process, its living descendants and those it has reaped."""
-    total = 0
-    for pid in tree(root):
-        try:
-            _, u, s, cu, cs = stat_of(pid)
-        except (OSError, IndexError):
-            continue
-        total += u + s + cu + cs
-    return total / TICK
-
-
-def private_kib(pid):
-    total = 0
-    try:
-        with open(f"/proc/{pid}/smaps_rollup") as f:
-            for line in f:
-                if line.startswith("Private_"):
-                    total += int(line.split()[1])
-    except OSError:
-        return 0
-    return total
-
-
-def name_of(pid):
-    try:
-        with open(f"/proc/{pid}/cmdline") as f:
-            return f.read().split("\0")[0]
-    except OSError:
-        return ""
-
-
-def worker_pids(root):
-    return [p for p in tree(root) if name_of(p).startswith("sallyport-worker")]
-
-
-class PeakWatch(threading.Thread):
-    """The greatest private memory of any worker while it runs (KiB)."""
-
-    def __init__(self, root):
-        super().__init__(daemon=True)
-        self.root, self.peak, self.stop_now = root, 0, threading.Event()
-
-    def run(self):
-        while not self.stop_now.wait(0.2):
-            for pid in worker_pids(self.root):
-                self.peak = max(self.peak, private_kib(pid))
-
-    def done(self):
-        self.stop_now.set()
-        self.join()
-        return self.peak
+NGINX = "/usr/sbin/nginx"
 
 
 class Sallyport:
@@ -113,10 +28,10 @@ class Sallyport:
 
     def __init__(self, bindir, base):
         self.dir = os.path.join(base, "instance")
-        self.port = free_port()
+        self.port, self.sftp_port = free_port(), free_port()
         self.cmd = os.path.join(bindir, "sallyport")
         run([self.cmd, "init", self.dir, "--https", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{free_port()}",
-             "--org", "bench"])
+             "--sftp", f"127.0.0.1:{self.sftp_port}", "--org", "bench"])
         with open(os.path.join(self.dir, "sallyport.conf"), "a") as f:
             f.write("WorkersPerAddress 2000\n")  # a thousand idle connections come from one address here
         self.log = open(os.path.join(base, "sallyport.log"), "w")
@@ -135,9 +50,6 @@ class Sallyport:
         self.base = f"https://127.0.0.1:{self.port}/api/v1/files/by-path/Home/bench/"
         self.auth = ["-H", "Authorization: Bearer " + self.token]
         self.pid = self.proc.pid
-
-    def put_argv(self):
-        return []
 
     def stop(self):
         self.proc.terminate()
@@ -175,7 +87,7 @@ http {{
 }}
 """)
         self.log = open(os.path.join(base, "nginx.log"), "w")
-        self.proc = subprocess.Popen(["/usr/sbin/nginx", "-c", conf, "-p", self.dir], stdout=self.log, stderr=self.log)
+        self.proc = subprocess.Popen([NGINX, "-c", conf, "-p", self.dir], stdout=self.log, stderr=self.log)
         self.base = f"https://127.0.0.1:{self.port}/"
         self.auth = []
         self.pid = self.proc.pid
@@ -194,21 +106,7 @@ http {{
 CURL = ["curl", "-sSfk", "--tlsv1.3", "--tls13-ciphers", "TLS_AES_256_GCM_SHA384"]
 
 
-def timed(server, argvs):
-    """Wall and server processor seconds of client commands that run together."""
-    os.sync()  # what an earlier run left unwritten (nginx syncs nothing) is not this one's to wait for
-    cpu, t = cpu_of(server.pid), time.monotonic()
-    procs = [subprocess.Popen(a, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for a in argvs]
-    for p in procs:
-        err = p.communicate()[1]
-        if p.returncode != 0:
-            raise SystemExit(f"bench: {server.name}: {' '.join(p.args[:3])}: {err.decode()[:300]}")
-    wall = time.monotonic() - t
-    time.sleep(0.3)  # reaping: processor time of ended workers is counted in their parent
-    return wall, cpu_of(server.pid) - cpu
-
-
-def get_big(server, size):
+def get_big(server):
     return timed(server, [CURL + server.auth + ["-o", "/dev/null", server.base + "big.bin"]])
 
 
@@ -255,105 +153,151 @@ def handshakes(server, n):
     return wall, cpu_of(server.pid) - cpu
 
 
+# ---- running and printing ----
+
 def median(rows):
     return [statistics.median(r[i] for r in rows) for i in range(2)]
 
 
-def ratios(ours, theirs):
-    """Speed and processor time against nginx: the median over rounds, each run against its neighbour, because
-    what else the machine does changes more slowly than the rounds do."""
-    speed = statistics.median(t[0] / o[0] for o, t in zip(ours, theirs))
-    return speed, statistics.median(o[1] / max(t[1], .01) for o, t in zip(ours, theirs))
+class Bench:
+    """The rounds of each case, and what is said about them."""
+
+    def __init__(self, base, rounds, quick, only):
+        self.base, self.rounds, self.quick, self.only, self.results = base, rounds, quick, only, {}
+        self.logins = 20 if quick else 100
+
+    def wants(self, name):
+        return self.only is None or self.only.lower() in name.lower()
+
+    def case(self, name, servers, fn, size=None, count=None, apart=None):
+        """fn(server) -> wall and processor seconds, over `size` bytes or `count` things, for ours and its peer in turn.
+        Ratios are medians over the rounds, each run against its neighbour, because what else the machine does changes more
+        slowly than the rounds do.  apart: (what, processor seconds a GiB of ours) that the peer does not do at all."""
+        if not self.wants(name):
+            return
+        rows = {s.name: [] for s in servers}
+        for s in servers:
+            fn(s)  # warm up
+        for _ in range(self.rounds):
+            for s in servers:
+                rows[s.name].append(fn(s))
+        ours, theirs = (rows[s.name] for s in servers)
+        speed = statistics.median(t[0] / o[0] for o, t in zip(ours, theirs))
+        cost = statistics.median(o[1] / max(t[1], .01) for o, t in zip(ours, theirs))
+        result = {"size": size, "count": count, "rows": rows, "speed": speed, "cost": cost}
+        said = [f"{s.name} {self.figure(*median(rows[s.name]), size, count)}" for s in servers]
+        tail = f"{'throughput' if size else 'rate'} {speed:5.2f}x  cpu {cost:5.2f}x"
+        if apart:
+            what, seconds = apart
+            without = statistics.median(max(o[1] - seconds * size / GIB, 0) / max(t[1], .01) for o, t in zip(ours, theirs))
+            tail += f" (without {what}, {seconds:.2f} s/GiB: {without:.2f}x)"
+            result["apart"] = {"what": what, "seconds_per_gib": seconds, "cost_without": without}
+        self.results[name] = result
+        print(f"{name:34s} {' | '.join(said)} | {tail}")
+        sys.stdout.flush()
+
+    @staticmethod
+    def figure(wall, cpu, size, count):
+        if size:
+            return f"{size / wall / 1e6:7.0f} MB/s {cpu * GIB / size:6.2f} cpu s/GiB"
+        return f"{count / wall:7.0f} /s {cpu / count * 1e6:7.0f} cpu us each"
+
+    def peak(self, pid, fn):
+        watch = PeakWatch(pid)
+        watch.start()
+        fn()
+        return watch.done()
+
+    def note(self, name, title, text, figures):
+        print(f"{title:34s} {text}")
+        self.results[name] = figures
+
+
+def https_cases(bench, sp, base, big, files):
+    names = ["HTTPS download", "HTTPS upload", "10 KiB upload, 1 connection", "10 KiB upload, 8 connections", "10 KiB download, 1 connection",
+             "10 KiB download, 8 connections", "TLS handshakes, one after another", "HTTPS memory"]
+    if not any(bench.wants(n) for n in names):
+        return
+    if not os.path.exists(NGINX):
+        raise SystemExit("bench: /usr/sbin/nginx is missing: scripts/deps --bench")
+    ng = Nginx(base, sp.dir + "/keys/https.crt", sp.dir + "/keys/https.key")
+    try:
+        servers, size, n = [sp, ng], os.path.getsize(big), len(files)
+        for s in servers:
+            run(CURL + s.auth + ["-T", big, s.base + "big.bin"])
+        bench.case(names[0], servers, get_big, size=size)
+        bench.case(names[1], servers, lambda s: put_big(s, big), size=size)
+        bench.case(names[2], servers, lambda s: many(s, files, 1, True, base), count=n)
+        bench.case(names[3], servers, lambda s: many(s, files, 8, True, base), count=n)
+        if bench.only is not None:  # a download alone needs its files
+            for s in servers:
+                many(s, files, 1, True, base)
+        bench.case(names[4], servers, lambda s: many(s, files, 1, False, base), count=n)
+        bench.case(names[5], servers, lambda s: many(s, files, 8, False, base), count=n)
+        bench.case(names[6], servers, lambda s: handshakes(s, 200), count=200)
+        if bench.wants(names[7]):
+            https_memory(bench, sp, size, big)
+    finally:
+        ng.stop()
+
+
+def https_memory(bench, sp, size, big):
+    down = bench.peak(sp.pid, lambda: [get_big(sp) for _ in range(1 if bench.quick else 4)])
+    up = bench.peak(sp.pid, lambda: put_big(sp, big))
+    n_idle = 100 if bench.quick else 1000
+    held = idle_connections(sp, n_idle)
+    sizes = sorted(private_kib(p) for p in worker_pids(sp.pid))
+    wall, _ = get_big(sp)
+    for h in held:
+        h.close()
+    bench.note("memory_kib", "private memory of a worker", f"download {down / 1024:.1f} MiB, upload {up / 1024:.1f} MiB, idle connection "
+               f"{sizes[len(sizes) // 2] / 1024:.2f} MiB (median), {sizes[-1] / 1024:.2f} (most)",
+               {"download": down, "upload": up, "idle_median": sizes[len(sizes) // 2]})
+    bench.note("beside_idle", "download beside idle connections", f"{size / wall / 1e6:.0f} MB/s with {n_idle} held",
+               {"connections": n_idle, "mb_s": size / wall / 1e6})
+
+
+def random_bytes(path, size):
+    with open("/dev/urandom", "rb") as src, open(path, "wb") as dst:
+        for _ in range(size >> 20):
+            dst.write(src.read(1 << 20))
+    return path
 
 
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--bin", required=True, help="folder with the release binaries")
-    ap.add_argument("--quick", action="store_true", help="256 MiB, 2 rounds")
+    ap.add_argument("--quick", action="store_true", help="256 MiB, 500 small files, 2 rounds")
     ap.add_argument("--rounds", type=int, default=5)
+    ap.add_argument("--only", metavar="CASE", help="only the cases with this in their names, such as SFTP")
     ap.add_argument("--json", help="also write the figures there")
     ap.add_argument("--dir", help="work folder (default: a temporary one)")
     a = ap.parse_args()
-    size = GIB // 4 if a.quick else GIB
-    rounds = 2 if a.quick else a.rounds
     base = tempfile.mkdtemp(prefix="sallyport-bench-", dir=a.dir)
     os.chmod(base, 0o755)
-    sp = ng = None
-    results = {}
+    bench = Bench(base, 2 if a.quick else a.rounds, a.quick, a.only)
+    sp = None
     try:
-        big = os.path.join(base, "big.bin")
-        with open("/dev/urandom", "rb") as src, open(big, "wb") as dst:
-            for _ in range(size >> 20):
-                dst.write(src.read(1 << 20))
+        big = random_bytes(os.path.join(base, "big.bin"), GIB // 4 if a.quick else GIB)
+        far = random_bytes(os.path.join(base, "far.bin"), (96 << 20) if a.quick else (256 << 20))
         files = []
         os.makedirs(os.path.join(base, "small"))
         for i in range(500 if a.quick else 2000):
-            p = os.path.join(base, "small", f"{i:05d}.bin")
-            with open(p, "wb") as f:
+            files.append(os.path.join(base, "small", f"{i:05d}.bin"))
+            with open(files[-1], "wb") as f:
                 f.write(os.urandom(10240))
-            files.append(p)
         sp = Sallyport(a.bin, base)
-        ng = Nginx(base, sp.dir + "/keys/https.crt", sp.dir + "/keys/https.key")
-        servers = [sp, ng]
-        for s in servers:
-            run(CURL + s.auth + ["-T", big, s.base + "big.bin"])
-
-        def case(name, fn, unit):
-            rows = {s.name: [] for s in servers}
-            for s in servers:
-                fn(s)  # warm up
-            for _ in range(rounds):
-                for s in servers:
-                    rows[s.name].append(fn(s))
-            results[name] = {"unit": unit, "rows": rows}
-            (w1, c1), (w2, c2) = median(rows["sallyport"]), median(rows["nginx"])
-            speed, cost = ratios(rows["sallyport"], rows["nginx"])
-            if unit == "bytes":
-                print(f"{name:34s} sallyport {size / w1 / 1e6:7.0f} MB/s {c1 * GIB / size:6.2f} cpu s/GiB | nginx "
-                      f"{size / w2 / 1e6:7.0f} MB/s {c2 * GIB / size:6.2f} | throughput {speed:5.2f}x  cpu {cost:5.2f}x")
-            else:
-                n = unit
-                print(f"{name:34s} sallyport {n / w1:7.0f} /s {c1 / n * 1e6:7.0f} cpu us each | nginx {n / w2:7.0f} /s "
-                      f"{c2 / n * 1e6:7.0f} | rate {speed:5.2f}x  cpu {cost:5.2f}x")
-            sys.stdout.flush()
-
-        case("HTTPS download", lambda s: get_big(s, size), "bytes")
-        case("HTTPS upload", lambda s: put_big(s, big), "bytes")
-        n = len(files)
-        case("10 KiB upload, 1 connection", lambda s: many(s, files, 1, True, base), n)
-        case("10 KiB upload, 8 connections", lambda s: many(s, files, 8, True, base), n)
-        case("10 KiB download, 1 connection", lambda s: many(s, files, 1, False, base), n)
-        case("10 KiB download, 8 connections", lambda s: many(s, files, 8, False, base), n)
-        case("TLS handshakes, one after another", lambda s: handshakes(s, 200), 200)
-
+        https_cases(bench, sp, base, big, files)
+        sftp.run_cases(bench, sp, os.path.join(os.path.dirname(a.bin.rstrip("/")), "tests/bench/delay_relay"), big, far, os.path.join(base, "small"))
+        if not bench.results:
+            raise SystemExit(f"bench: no case has {a.only!r} in its name")
         print("load averages (1, 5, 15 minutes): " + ", ".join(f"{x:.1f}" for x in os.getloadavg()))
-        watch = PeakWatch(sp.pid)
-        watch.start()
-        for _ in range(1 if a.quick else 4):
-            get_big(sp, size)
-        down = watch.done()
-        watch = PeakWatch(sp.pid)
-        watch.start()
-        put_big(sp, big)
-        up = watch.done()
-        n_idle = 100 if a.quick else 1000
-        held = idle_connections(sp, n_idle)
-        sizes = sorted(private_kib(p) for p in worker_pids(sp.pid))
-        wall, _ = get_big(sp, size)
-        for h in held:
-            h.close()
-        print(f"{'private memory of a worker':34s} download {down / 1024:.1f} MiB, upload {up / 1024:.1f} MiB, "
-              f"idle connection {sizes[len(sizes) // 2] / 1024:.2f} MiB (median), {sizes[-1] / 1024:.2f} (most)")
-        print(f"{'download beside idle connections':34s} {size / wall / 1e6:.0f} MB/s with {n_idle} held")
-        results["memory_kib"] = {"download": down, "upload": up, "idle_median": sizes[len(sizes) // 2]}
-        results["beside_idle"] = {"connections": n_idle, "mb_s": size / wall / 1e6}
         if a.json:
             with open(a.json, "w") as f:
-                json.dump({"size": size, "rounds": rounds, "cpus": os.cpu_count(), "results": results}, f, indent=1)
+                json.dump({"rounds": bench.rounds, "cpus": os.cpu_count(), "results": bench.results}, f, indent=1)
     finally:
-        for s in (sp, ng):
-            if s is not None:
-                s.stop()
+        if sp is not None:
+            sp.stop()
         shutil.rmtree(base, ignore_errors=True)
 
 

@@ -827,12 +827,26 @@ def test_failures_are_in_the_ledger(sftp_server, keys):
     assert "wrong password" not in str(found), "what was typed is in the log"
 
 
-def test_the_name_that_changes_is_in_the_ledger(sftp_server):
+@pytest.mark.parametrize("first", ["none", "password", "interactive"])
+def test_the_name_that_changes_is_in_the_ledger(sftp_server, first):
     with Ssh(sftp_server.sftp_port, "alice").to("auth") as c:
-        c.try_none("bob")
+        {"none": c.try_none, "password": lambda: c.try_password("wrong password"), "interactive": c.ask_interactive}[first]()
         with pytest.raises(Closed):
-            c.try_password(PASSWORD, user="alice")
-    assert eventually(lambda: [e for e in sftp_server.audit() if e.get("addr") == c.peer and e["event"] in ("login.failed", "denied", "worker.violation")])
+            c.try_password(PASSWORD, user="bob")
+            c.try_password(PASSWORD, user="bob")
+    assert eventually(lambda: [e for e in sftp_server.audit("--event", "login.failed") if e.get("addr") == c.peer and "changed" in e["detail"]["reason"]])
+
+
+def test_what_is_no_name_is_in_the_ledger(sftp_server):
+    """Empty names, names with a NUL."""
+    for name in (b"", b"alice\0"):
+        with Ssh(sftp_server.sftp_port, "alice").to("auth") as c:
+            with pytest.raises(Closed):
+                c.send(c.request(name, "none"))
+                c.answer()
+                c.probe_not_in()
+                raise Closed
+        assert eventually(lambda: [e for e in sftp_server.audit("--event", "login.failed") if e.get("addr") == c.peer]), name
 
 
 def test_the_version_says_no_version(sftp_server):

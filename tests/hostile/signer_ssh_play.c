@@ -100,6 +100,8 @@ teardown(void **state)
 
 /* ---- asking ---- */
 
+static uint8_t cookie[16]; /* of the worker that came last */
+
 void
 input_make(struct input *in, unsigned method, unsigned host_key)
 {
@@ -108,6 +110,7 @@ input_make(struct input *in, unsigned method, unsigned host_key)
 	memset(in, 0x5a, sizeof(*in));
 	in->i_c[0] = in->i_s[0] = 20;
 	in->i_c[1] = 1;
+	memcpy(in->i_s + 1, cookie, sizeof(cookie));
 	in->m = (struct ipc_ssh_kex){.method = (uint8_t)method,
 	    .host_key = (uint8_t)host_key,
 	    .v_c = SPAN_LIT(CLIENT),
@@ -122,7 +125,10 @@ input_make(struct input *in, unsigned method, unsigned host_key)
 struct chan
 worker(struct play *p)
 {
-	return stage_worker(&p->s, ++p->serial, ROOM_WORKER_SFTP);
+	struct chan c = stage_worker(&p->s, ++p->serial, ROOM_WORKER_SFTP);
+
+	(void)types_of(p, &c);
+	return c;
 }
 
 void
@@ -239,5 +245,6 @@ types_of(struct play *p, struct chan *c)
 
 	assert_int_equal(chan_send_ssh_keys_get(c, &get, -1), SP_OK);
 	assert_int_equal(ipc_get_ssh_keys(stage_take(&p->s, c, IPC_SSH_KEYS), &keys), SP_OK);
+	memcpy(cookie, keys.cookie.b, sizeof(cookie));
 	return keys.types;
 }

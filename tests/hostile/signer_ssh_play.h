@@ -50,8 +50,8 @@ int teardown(void **state);
 /* tls_key - an ECDSA key is one for TLS, too. */
 struct span tls_key(void);
 
-/* input_make - what an honest worker asks.  worker - a new one, whose number is p->serial.  ask -
- * send it. */
+/* input_make - what an honest worker asks: the one that came last.  worker - a new one, whose
+ * number is p->serial, and which has asked for the host keys.  ask - send it. */
 void input_make(struct input *in, unsigned method, unsigned host_key);
 struct chan worker(struct play *p);
 void ask(struct chan *c, const struct input *in);

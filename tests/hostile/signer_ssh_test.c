@@ -108,6 +108,28 @@ test_a_second_first_hash(void **state)
 	works(p);
 }
 
+/* Whoever has all inputs of an earlier connection does not get its session identifier for another:
+ * the signature that a client made for that one would be good there. */
+static void
+test_the_same_session_again(void **state)
+{
+	struct play *p = *state;
+	struct input in, fresh;
+	struct chan c = first(p, &in, SSH_KEX_CURVE25519, SSH_HOST_ED25519), d = worker(p);
+
+	ask(&d, &in);
+	cut(p, &d, p->serial);
+	chan_close(&c);
+	d = first(p, &fresh, SSH_KEX_CURVE25519, SSH_HOST_ED25519);
+	assert_memory_not_equal(in.i_s + 1, fresh.i_s + 1, 16);
+	chan_close(&d);
+	/* one that never asked for a cookie */
+	c = stage_worker(&p->s, ++p->serial, ROOM_WORKER_SFTP);
+	ask(&c, &in);
+	cut(p, &c, p->serial);
+	works(p);
+}
+
 static void
 test_the_version_line_stays(void **state)
 {
@@ -137,6 +159,8 @@ SPOIL(v_c_other, in->m.v_c = SPAN_LIT("HTTP/1.1 200 OK"))
 SPOIL(v_c_lines, in->m.v_c = SPAN_LIT("SSH-2.0-a\r\nSSH-2.0-b"))
 SPOIL(i_c_number, in->i_c[0] = 21)
 SPOIL(i_s_number, in->i_s[0] = 0)
+SPOIL(cookie_begin, in->i_s[1] ^= 1)
+SPOIL(cookie_end, in->i_s[16] ^= 1)
 SPOIL(i_c_short, in->m.i_c.len = 61)
 SPOIL(i_s_short, in->m.i_s.len = 16)
 SPOIL(i_c_none, in->m.i_c.len = 0)
@@ -161,10 +185,11 @@ test_wrong_inputs(void **state)
 {
 	static const spoil all[] = {spoil_v_s, spoil_v_s_longer, spoil_v_s_none, spoil_v_c_none,
 	    spoil_v_c_old, spoil_v_c_other, spoil_v_c_lines, spoil_i_c_number, spoil_i_s_number,
-	    spoil_i_c_short, spoil_i_s_short, spoil_i_c_none, spoil_i_s_none, spoil_q_c_short,
-	    spoil_q_c_long, spoil_q_c_none, spoil_q_s_short, spoil_q_s_long, spoil_q_s_none,
-	    spoil_k_short, spoil_k_long, spoil_k_none, spoil_method_none, spoil_method_other,
-	    spoil_key_none, spoil_key_two, spoil_key_both_rsa};
+	    spoil_cookie_begin, spoil_cookie_end, spoil_i_c_short, spoil_i_s_short, spoil_i_c_none,
+	    spoil_i_s_none, spoil_q_c_short, spoil_q_c_long, spoil_q_c_none, spoil_q_s_short,
+	    spoil_q_s_long, spoil_q_s_none, spoil_k_short, spoil_k_long, spoil_k_none,
+	    spoil_method_none, spoil_method_other, spoil_key_none, spoil_key_two,
+	    spoil_key_both_rsa};
 	struct play *p = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
@@ -294,11 +319,11 @@ test_a_broker_that_does_not_read(void **state)
 	struct input in;
 	bool refused = false;
 
-	input_make(&in, SSH_KEX_CURVE25519, SSH_HOST_ED25519);
 	for (int i = 0; i < 5000 && !refused; i++) {
 		struct ipc_ssh_signature r;
 		struct chan c = worker(p);
 
+		input_make(&in, SSH_KEX_CURVE25519, SSH_HOST_ED25519);
 		ask(&c, &in);
 		assert_int_equal(
 		    ipc_get_ssh_signature(stage_take(&p->s, &c, IPC_SSH_SIGNATURE), &r), SP_OK);
@@ -474,6 +499,7 @@ main(void)
 	    PLAY(test_rekeys_after_the_login),
 	    PLAY(test_the_rate_of_rekeys),
 	    PLAY(test_a_second_first_hash),
+	    PLAY(test_the_same_session_again),
 	    PLAY(test_the_version_line_stays),
 	    PLAY(test_wrong_inputs),
 	    PLAY(test_the_other_door),

@@ -309,6 +309,19 @@ def test_a_gate_names_its_own_workers(stage, gate):
     assert not [m for p in stage.players for m in p.of("WORKER_PEER")]
 
 
+@pytest.mark.parametrize("gate", ["gate-https", "gate-sftp"])
+def test_a_gate_accuses_its_own_workers(stage, gate):
+    """Nobody of the other door, and no process without one, is ended or written down on a gate's word."""
+    stage.up()
+    stage.until("a scrubber", lambda: stage.all("scrubber"))
+    serials = {m.room: m.serial for m in stage.one("broker").of("WORKER_NEW")}
+    for room in {"worker-https", "worker-sftp", "scrubber", "authenticator"} - {gate.replace("gate", "worker")}:
+        liar = stage.one(gate)
+        liar.send("VIOLATION", serial=serials[ROOMS[room]], message=21, err=21)
+        stage.killed(liar)
+        assert not [m for m in stage.notices("worker.violation") if m.serial == serials[ROOMS[room]]]
+
+
 def test_descriptors_are_not_taken(stage):
     """A surplus descriptor is a lie, however well-formed the message is."""
     stage.up()

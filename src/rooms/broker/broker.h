@@ -79,6 +79,7 @@ struct worker {
 	enum room room;
 	uint8_t listener;
 	bool is_authed, is_busy, is_dead;
+	bool is_limited; /* worker-sftp: it reported the limit that ends its connection */
 	uint32_t dead_s; /* since it is dead */
 	unsigned reads;	 /* releases for it that the ledger has not answered */
 	struct chan chan;
@@ -296,6 +297,7 @@ int handle_self(struct broker *b, struct worker *w, struct span body);
 int handle_org_get(struct broker *b, struct worker *w, struct span body);
 int handle_ticket_get(struct broker *b, struct worker *w, struct span body);
 int handle_login_ticket(struct broker *b, struct worker *w, struct span body);
+int handle_limit_hit(struct broker *b, struct worker *w, struct span body);
 int handle_login_key(struct broker *b, struct worker *w, struct span body);
 int handle_login_secret(struct broker *b, struct worker *w, struct span body);
 /* ssh_forget - the worker is gone, or its socket: its session ends with it. */

@@ -52,15 +52,38 @@ make_room(struct broker *b, int64_t user, const struct actor *actor)
 
 /* What lies on the disk counts, also what was written beyond the last acknowledgement. */
 static void
-mark_kept(struct broker *b, struct upload *u)
+reserve(struct broker *b, struct upload *u)
 {
 	uint64_t size = blobfile_size(b, u->blob);
 
+	u->reserved = size > u->acked ? size : u->acked;
+}
+
+static void
+mark_kept(struct broker *b, struct upload *u)
+{
+	u->writer = u->serial;
 	u->serial = 0;
 	u->is_committing = false;
 	u->is_kept = true;
-	u->reserved = size > u->acked ? size : u->acked;
+	reserve(b, u);
 	b->n_kept++;
+}
+
+/* Is there more on disk than it may have?  What is on record was held against the quotas; what was
+ * written beyond that, by several at once perhaps, was not. */
+static const char *
+too_much(struct broker *b, const struct upload *u)
+{
+	uint64_t left = 0;
+
+	if (upload_is_over(b, u))
+		return "more was written than it may have";
+	if (upload_exceeds(b, u, u->acked) &&
+	    (upload_left(b, u->user, u->org, u->chain, u->n_chain, u, &left) != SP_OK ||
+		upload_exceeds(b, u, left)))
+		return "more was written than the quotas leave";
+	return NULL;
 }
 
 void
@@ -69,12 +92,12 @@ upload_keep(struct broker *b, struct upload *u, const struct actor *actor)
 	const char *why = NULL;
 
 	VERIFY(!u->is_kept && u->acked != 0 && u->has_row);
-	if (upload_is_over(b, u))
-		why = "more was written than it may have";
-	else if (folder_chain(b->db, u->folder, u->chain, &u->n_chain) != SP_OK)
+	if (folder_chain(b->db, u->folder, u->chain, &u->n_chain) != SP_OK)
 		why = "its folder is gone";
 	else if (b->n_kept >= KEPT_MAX)
 		why = "too many unfinished uploads";
+	else
+		why = too_much(b, u);
 	if (why != NULL) {
 		upload_drop(b, u, actor, why);
 		return;
@@ -82,6 +105,25 @@ upload_keep(struct broker *b, struct upload *u, const struct actor *actor)
 	kept_drop_named(b, u, actor);
 	make_room(b, u->user, actor);
 	mark_kept(b, u);
+}
+
+void
+kept_settle(struct broker *b, uint64_t serial)
+{
+	const struct actor nobody = {0};
+
+	for (struct upload *u = b->uploads, *next; u != NULL; u = next) {
+		const char *why;
+
+		next = u->next;
+		if (!u->is_kept || u->writer != serial)
+			continue;
+		u->writer = 0;
+		if ((why = too_much(b, u)) != NULL)
+			upload_drop(b, u, &nobody, why);
+		else
+			reserve(b, u);
+	}
 }
 
 /* ---- at the start ---- */
@@ -151,6 +193,8 @@ kept_load(struct broker *b)
 			err = set_path(b, u);
 		if (err == SP_OK)
 			err = b->n_kept < KEPT_MAX ? blobfile_protect(b, u->blob) : SP_EFULL;
+		if (err == SP_OK && upload_is_over(b, u))
+			err = SP_ETOOBIG;
 		if (err == SP_OK)
 			mark_kept(b, u);
 		else

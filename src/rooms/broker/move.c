@@ -82,14 +82,15 @@ struct walk {
 	size_t n;
 };
 
+/* A name that becomes free is as good as deleted: somebody could put a folder of his own there. */
 static int
-may_leave(const struct walk *w, const struct folder *f)
+may_move(const struct walk *w, const struct folder *f)
 {
 	uint16_t rights = 0, need = 0;
 	int err = access_rights(w->b->db, w->a, f->id, &rights);
 
 	if (f->files != 0)
-		need |= RIGHT_READ | RIGHT_DELETE;
+		need |= RIGHT_DELETE | (w->leaves ? RIGHT_READ : 0);
 	if (f->folders != 0)
 		need |= RIGHT_SUBFOLDERS;
 	return err != SP_OK ? err : (rights & need) == need ? SP_OK : SP_EPERM;
@@ -121,7 +122,7 @@ enter(struct walk *w, int64_t id)
 		return err < 0 ? err : SP_ENOTFOUND;
 	if (folder_is_protected(&f))
 		return SP_EPROTECTED;
-	if (w->leaves && (err = may_leave(w, &f)) != SP_OK)
+	if ((err = may_move(w, &f)) != SP_OK)
 		return err;
 	if (w->n != 0)
 		len = w->stops[w->n - 1].len + 1 + strlen(f.name);

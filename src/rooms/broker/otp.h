@@ -10,6 +10,7 @@
 #include "rooms/broker/broker.h"
 
 #define OTP_SEED_BYTES 20u   /* RFC 4226 section 4, R6: 160 bits */
+#define OTP_CODE_MAX 16u     /* bytes of what is typed as a code: CODE_CHECK.code */
 #define OTP_CONTENT_MAX 256u /* bytes of a sealed seed: CODE_CHECK.content */
 
 /* struct otp - a user's one-time codes. */

@@ -15,9 +15,10 @@ struct upload {
 	size_t n_chain;
 	uint8_t blob[16], wrap[96];
 	bool has_wrap, is_small, is_committing, has_row;
-	bool is_kept;	   /* without a worker, on disk for its owner */
-	bool is_resuming;  /* kept, and its key is on the way to a worker */
-	uint64_t limit;	   /* most plaintext bytes */
+	bool is_kept;	  /* without a worker, on disk for its owner */
+	bool is_resuming; /* kept, and its key is on the way to a worker */
+	uint64_t writer;  /* kept: the worker that did, while its process may have the descriptor */
+	uint64_t limit;	  /* most plaintext bytes */
 	uint64_t reserved; /* of the quotas: the size when it was known, at least what is staged */
 	uint64_t acked;	   /* bytes that are on record as durable; 0: it dies with its connection */
 	uint32_t epoch;	   /* of the wrap */
@@ -52,8 +53,10 @@ void uploads_lost(struct broker *b, struct worker *w);
  * upload_scrap - the same, and the record is the caller's business. */
 void upload_drop(struct broker *b, struct upload *u, const struct actor *actor, const char *why);
 void upload_scrap(struct broker *b, struct upload *u);
-/* upload_is_over - has it more on disk than it may? */
+/* upload_is_over - has it more on disk than it may?  upload_exceeds - more than so many bytes of
+ * content take? */
 bool upload_is_over(struct broker *b, const struct upload *u);
+bool upload_exceeds(struct broker *b, const struct upload *u, uint64_t bytes);
 /* uploads_watch - a worker that writes more than it may, ends: the disk belongs to all. */
 void uploads_watch(struct broker *b);
 /* upload_forget - memory only: its content has become a version, or was never there. */
@@ -79,8 +82,10 @@ int folders_left(struct broker *b, const int64_t *chain, size_t n_chain,
 /* ---- kept.c: unfinished uploads that wait for their owner ---- */
 
 /* upload_keep - its worker is gone: it waits for its owner, or is dropped when it has more on disk
- * than it may, its folder is gone or there are too many. */
+ * than it may, its folder is gone or there are too many.  kept_settle - now that worker's process
+ * is gone too: what it wrote meanwhile is judged. */
 void upload_keep(struct broker *b, struct upload *u, const struct actor *actor);
+void kept_settle(struct broker *b, uint64_t serial);
 /* kept_find - what is kept of a user's upload of that name; NULL: nothing.
  * kept_drop_named - drop it: the user's upload u to the same name began. */
 struct upload *kept_find(const struct broker *b, int64_t user, int64_t folder, const char *name);

@@ -208,7 +208,11 @@ test_folder_rights(void **state)
 	let(s, top, 2, RIGHT_LIST | RIGHT_SUBFOLDERS);
 	/* who may not read what is below does not take it home and read it there */
 	REFUSES_MOVE(bob, SP_EPERM, HOME "/t/d", "/Home/bob/d");
-	/* a new name in the same folder gives nobody anything */
+	/* nor does who may not delete it free its name, and put a folder of his own in its place:
+	 * what others then send there would be his */
+	REFUSES_MOVE(bob, SP_EPERM, HOME "/t/d", HOME "/t/n");
+	REFUSES(bob, SP_EPERM, remove, .path = TEXT(HOME "/t/d"));
+	let(s, top, 2, RIGHT_LIST | RIGHT_SUBFOLDERS | RIGHT_DELETE);
 	MOVES(bob, HOME "/t/d", HOME "/t/n");
 	let(s, top, 2, all & ~RIGHT_READ);
 	REFUSES_MOVE(bob, SP_EPERM, HOME "/t/n", "/Home/bob/d");

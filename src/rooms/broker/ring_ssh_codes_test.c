@@ -80,6 +80,31 @@ test_together(void **state)
 	ssh_host_key_free(k);
 }
 
+/* A certificate has to be good when the login is complete, not only when it was shown. */
+static void
+test_certificate_runs_out(void **state)
+{
+	struct stage *s = *state;
+	struct ssh_host_key_pair *k = key_new(), *ca = key_new();
+	struct worker_end *w = connect_ssh(s);
+	struct cert c;
+	struct sign g = {
+	    .user = "alice", .key = k, .algorithm = "ssh-ed25519-cert-v01@openssh.com"};
+	struct reply r;
+
+	ca_register(s, ca);
+	cert_make(&c, k, ca, 1, "alice", now_us / 1000000 + 60, NULL);
+	g.offered = span_of(c.b, c.len);
+	methods_set(s, "publickey,password");
+	add_authenticator(s);
+	assert_int_equal(by_key(w, &g, false, &r), SSH_AUTH_PARTIAL);
+	now_us += 61 * 1000000ll;
+	assert_int_equal(by_secret(w, "alice", SSH_SECRET_PASSWORD, "pw", &r), SSH_AUTH_REFUSED);
+	assert_int_equal(sessions(s), 0);
+	worker_free(w);
+	ssh_host_key_free(k), ssh_host_key_free(ca);
+}
+
 static void
 test_codes(void **state)
 {
@@ -276,6 +301,32 @@ test_tickets(void **state)
 	worker_free(w), worker_free(two), worker_free(far);
 }
 
+/* What no authenticator takes is a wrong code: it costs, and nobody is asked. */
+static void
+test_code_long(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = connect_ssh(s);
+	unsigned kills;
+
+	enrol(s);
+	read_supervisor(s);
+	kills = s->n_kills;
+	for (int i = 0; i < 5; i++) {
+		add_authenticator(s);
+		assert_int_equal(
+		    by_secret(w, "alice", SSH_SECRET_PROMPTED, "pw", NULL), SSH_AUTH_CODE);
+		assert_int_equal(by_secret(w, "alice", SSH_SECRET_CODE, "12345678901234567", NULL),
+		    SSH_AUTH_REFUSED);
+		SAYS(s, "reason=one-time code\n");
+	}
+	REFUSES(w, SP_ELOCKOUT, login_secret, .user = TEXT("alice"), .secret = TEXT("pw"));
+	read_supervisor(s);
+	assert_int_equal(s->n_releases, 0);
+	assert_int_equal(s->n_kills, kills);
+	worker_free(w);
+}
+
 /* ---- limits ---- */
 
 static void
@@ -345,9 +396,11 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    RING(test_secrets),
 	    RING(test_together),
+	    RING(test_certificate_runs_out),
 	    RING(test_codes),
 	    RING(test_code_race),
 	    RING(test_code_refused),
+	    RING(test_code_long),
 	    RING(test_code_https),
 	    RING(test_tickets),
 	    RING(test_lockout),

@@ -173,6 +173,89 @@ test_over_its_limit(void **state)
 	worker_free(w);
 }
 
+/* A process whose socket is gone still has the descriptor until it is ended: what it writes then is
+ * looked at when it has. */
+static void
+test_over_its_limit_later(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login_sftp(s, "alice"), *two = login_sftp(s, "alice");
+
+	(void)begin_acked(w, PATH, BIG, 70000);
+	chan_close(&w->chan);
+	run_ms(s, 20);
+	assert_int_equal(s->b->n_kept, 1);
+	assert_int_equal(file_truncate(w->fd, 4 << 20), SP_OK);
+	worker_free(w);
+	assert_int_equal(s->b->n_kept, 0);
+	REFUSES(two, SP_ENOTFOUND, resume, .path = TEXT(PATH));
+	assert_int_equal(count_blobs(s), 0);
+	/* less than its limit counts */
+	assert_int_equal(sql_run(s->b->db, SQL_USER_SET_QUOTA, SI(1), SI(BIG)), SP_OK);
+	w = login_sftp(s, "alice");
+	(void)begin_acked(w, PATH, BIG, 10);
+	chan_close(&w->chan);
+	run_ms(s, 20);
+	assert_int_equal(file_truncate(w->fd, (int64_t)floe_ciphertext_len(90000, 65536)), SP_OK);
+	worker_free(w);
+	assert_int_equal(s->b->n_kept, 1);
+	REFUSES(two, SP_EQUOTA, put, .path = TEXT("/Home/alice/b"), .size = 20000);
+	worker_free(two);
+}
+
+/* nor does a restart keep it */
+static void
+test_over_its_limit_at_the_start(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login_sftp(s, "alice");
+	int fd;
+
+	(void)begin_acked(w, PATH, BIG, 70000);
+	fd = TAKE_FD(w->fd);
+	worker_free(w);
+	broker_down(s);
+	assert_int_equal(file_truncate(fd, 4 << 20), SP_OK);
+	close_fd(&fd);
+	broker_up(s);
+	assert_int_equal(s->b->n_kept, 0);
+	run_ms(s, 20);
+	assert_int_equal(count_blobs(s), 0);
+}
+
+/* Uploads of unknown size: together they are not kept beyond a quota that each could fill alone. */
+static void
+test_kept_beyond_quota(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login_sftp(s, "alice");
+	struct ipc_upload up;
+	char path[64];
+
+	assert_int_equal(sql_run(s->b->db, SQL_USER_SET_QUOTA, SI(1), SI(8 << 20)), SP_OK);
+	for (unsigned i = 0; i < 3; i++) {
+		(void)snprintf(path, sizeof(path), "/Home/alice/f%u", i);
+		assert_int_equal(ASK(w, put, .path = TEXT(path), .size = UINT64_MAX), IPC_UPLOAD);
+		assert_int_equal(ipc_get_upload(span_of(w->body, w->len), &up), SP_OK);
+		assert_int_equal(file_truncate(w->fd, 6 << 20), SP_OK);
+		close_fd(&w->fd);
+		assert_int_equal(ASK(w, progress, .upload = up.upload, .acked = 1), IPC_DONE);
+	}
+	worker_free(w);
+	assert_int_equal(s->b->n_kept, 1);
+	run_ms(s, 20);
+	assert_int_equal(count_blobs(s), 1);
+	/* one that is on record up to the last byte that its quota has is kept, whatever room
+	 * encryption takes */
+	w = login_sftp(s, "bob");
+	assert_int_equal(sql_run(s->b->db, SQL_USER_SET_QUOTA, SI(2), SI(BIG)), SP_OK);
+	(void)begin_acked(w, "/Home/bob/full", BIG, BIG);
+	assert_int_equal(
+	    file_truncate(w->fd, (int64_t)floe_ciphertext_len(BIG, 65536) + 65536), SP_OK);
+	worker_free(w);
+	assert_int_equal(s->b->n_kept, 2);
+}
+
 static void
 test_too_many(void **state)
 {
@@ -336,6 +419,9 @@ main(void)
 	    RING(test_new_upload_drops),
 	    RING(test_staged_counts),
 	    RING(test_over_its_limit),
+	    RING(test_over_its_limit_later),
+	    RING(test_over_its_limit_at_the_start),
+	    RING(test_kept_beyond_quota),
 	    RING(test_too_many),
 	    RING(test_backfill),
 	    RING(test_backfill_fails),

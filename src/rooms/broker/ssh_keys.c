@@ -99,6 +99,7 @@ note_cert(const struct ssh_cert *c, struct ssh_key_found *ret)
 	memcpy(ret->cert_id, c->key_id.ptr, n);
 	ret->cert_id[n] = '\0';
 	ret->cert_serial = c->serial;
+	ret->cert_before_s = c->before;
 }
 
 static int
@@ -197,6 +198,9 @@ ssh_key_still(struct db *db, const struct account *a, const struct ssh_key_found
 	if (err < 0)
 		return err;
 	if (err == 0 || row != k->row)
+		return SP_EAUTH;
+	/* the proofs behind it may have taken their time */
+	if (k->by_certificate && (uint64_t)(now_us / 1000000) >= k->cert_before_s)
 		return SP_EAUTH;
 	return k->by_certificate ? SP_OK : sql_run(db, SQL_SSH_KEY_USED, SI(row), SI(now_us));
 }

@@ -17,10 +17,10 @@ struct ssh_key_found {
 	int64_t row;	     /* of ssh_key; of ssh_ca when it is a certificate */
 	bool by_certificate; /* then also: */
 	char ca_fingerprint[SSH_FINGERPRINT_TEXT];
-	char cert_id[256]; /* cut to what fits, valid UTF-8 */
-	uint64_t cert_serial;
-	uint8_t plain[SSH_KEY_BLOB_MAX]; /* the key itself: what was offered, or what is in the
-					    certificate */
+	char cert_id[256];		     /* cut to what fits, valid UTF-8 */
+	uint64_t cert_serial, cert_before_s; /* valid to just before then, since 1970 */
+	uint8_t plain[SSH_KEY_BLOB_MAX];     /* the key itself: what was offered, or what is in the
+						certificate */
 	size_t plain_len;
 };
 
@@ -38,8 +38,8 @@ int ssh_key_find(struct db *db, const struct account *a, const struct ssh_offer 
  *   errors   SP_EAUTH for everything that is no valid signature; SP_ENOMEM */
 int ssh_key_prove(const struct ssh_key_found *k, const struct ssh_offer *o, struct span session,
     struct span user, bool fips) MUST_USE;
-/* ssh_key_still - is the key, or its authority, still registered?  inside the transaction: its use
- * is noted.  errors SP_EAUTH */
+/* ssh_key_still - is the key, or its authority, still registered, and the certificate not over?
+ * inside the transaction: its use is noted.  errors SP_EAUTH */
 int ssh_key_still(
     struct db *db, const struct account *a, const struct ssh_key_found *k, int64_t now_us) MUST_USE;
 /* ssh_address - "192.0.2.1:4444" or "[2001:db8::1]:4444" without brackets and port; an IPv4 address

@@ -253,11 +253,17 @@ uploads_lost(struct broker *b, struct worker *w)
 }
 
 bool
-upload_is_over(struct broker *b, const struct upload *u)
+upload_exceeds(struct broker *b, const struct upload *u, uint64_t bytes)
 {
-	uint64_t most = floe_ciphertext_len(u->limit, b->segment) + UPLOAD_SPARE;
+	uint64_t most = floe_ciphertext_len(bytes, b->segment) + UPLOAD_SPARE;
 
 	return !u->is_small && blobfile_size(b, u->blob) > most;
+}
+
+bool
+upload_is_over(struct broker *b, const struct upload *u)
+{
+	return upload_exceeds(b, u, u->limit);
 }
 
 void

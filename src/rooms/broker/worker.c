@@ -28,6 +28,7 @@ static const struct {
     {IPC_LOGIN_TICKET, FIRST, handle_login_ticket},
     {IPC_LOGIN_KEY, FIRST, handle_login_key},
     {IPC_LOGIN_SECRET, FIRST, handle_login_secret},
+    {IPC_LIMIT_HIT, FIRST, handle_limit_hit},
     {IPC_ORG_GET, FIRST, handle_org_get},
     {IPC_REPORT, FIRST, handle_report},
     {IPC_SELF, BEGIN, handle_self},
@@ -167,6 +168,8 @@ worker_gone(struct broker *b, uint64_t serial)
 	if (w->next != NULL)
 		w->next->prev = w->prev;
 	b->n_workers--;
+	if (w->room == ROOM_WORKER_SFTP && w->is_authed)
+		kept_settle(b, serial);
 	access_done(&w->access);
 	mem_wipe(w, sizeof(*w));
 	mem_free(w);

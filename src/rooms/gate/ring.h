@@ -59,7 +59,8 @@ void ring_rec_of_entry(const struct ipc_entry *e, struct ipc_entry_rec *ret);
 	X(rename, entry, ENTRY)                                                                    \
 	X(touch, done, DONE)                                                                       \
 	X(space, space_left, SPACE_LEFT)                                                           \
-	X(progress, done, DONE)
+	X(progress, done, DONE)                                                                    \
+	X(limit_hit, done, DONE)
 #define X(call, reply, REPLY)                                                                      \
 	int ring_##call(struct ring *r, const struct ipc_##call *m, struct ipc_##reply *ret)       \
 	    MUST_USE;

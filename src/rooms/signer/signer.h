@@ -40,8 +40,11 @@ struct held_hosts {
 
 /* What a worker of SFTP has asked. */
 struct ssh_seat {
-	bool begun;	/* its first exchange hash was asked for: there is no second first */
-	bool logged_in; /* the broker said so */
+	bool begun; /* its first exchange hash was asked for: there is no second first */
+	bool has_cookie;
+	uint8_t cookie[16]; /* that its first KEXINIT has: what makes its session identifier its own
+			     */
+	bool logged_in;	    /* the broker said so */
 	int64_t tokens_ms,
 	    seen_ms; /* of the bucket for later hashes: time saved up, when last looked at */
 	uint8_t v_c_len;

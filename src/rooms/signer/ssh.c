@@ -4,6 +4,7 @@
  * A hash that was made elsewhere is never signed: what the signature is good for is known, and the
  * worker can have it for one connection, whose identifier the broker is told before the worker is.
  */
+#include "crypto/crypto.h"
 #include "crypto/ssh_kex.h"
 #include "rooms/signer/signer.h"
 #include "sys/clock.h"
@@ -31,6 +32,18 @@ static bool
 is_kexinit(struct span payload)
 {
 	return payload.len >= KEXINIT_LEAST && payload.ptr[0] == KEXINIT_NUMBER;
+}
+
+/* All other inputs are the worker's choice: without this, one could have the identifier of an
+ * earlier connection vouched for again, and show the signature that a client made for that one. */
+static int
+check_cookie(const struct ssh_seat *b, struct span i_s)
+{
+	struct span cookie = span_cut(span_skip(i_s, 1), sizeof(b->cookie));
+
+	return b->has_cookie && span_eq(cookie, span_of(b->cookie, sizeof(b->cookie)))
+		   ? SP_OK
+		   : SP_EDENIEDMSG;
 }
 
 /* Every input has its form and length; the host key is one that there is. */
@@ -152,8 +165,8 @@ kex(struct seat *t, struct span body)
 
 	if (err == SP_OK)
 		err = check(t, &m);
-	if (err == SP_OK && !first)
-		err = may_rekey(t, &m);
+	if (err == SP_OK)
+		err = first ? check_cookie(&t->ssh, m.i_s) : may_rekey(t, &m);
 	if (err != SP_OK)
 		return err;
 	if (first)
@@ -165,13 +178,19 @@ kex(struct seat *t, struct span body)
 static int
 keys_get(struct seat *t, struct span body)
 {
-	const struct ipc_ssh_keys r = {.types = (uint8_t)t->hosts->types};
+	struct ipc_ssh_keys r = {.types = (uint8_t)t->hosts->types};
+	struct ssh_seat *b = &t->ssh;
 	struct ipc_ssh_keys_get m;
 	int err = ipc_get_ssh_keys_get(body, &m);
 
-	if (err == SP_OK)
-		seat_answered(t, IPC_SSH_KEYS, chan_send_ssh_keys(&t->chan, &r, -1));
-	return err;
+	if (err == SP_OK && !b->has_cookie) /* asked twice, it is the same */
+		err = crypto_random(b->cookie, sizeof(b->cookie));
+	if (err != SP_OK)
+		return err;
+	b->has_cookie = true;
+	memcpy(r.cookie.b, b->cookie, sizeof(b->cookie));
+	seat_answered(t, IPC_SSH_KEYS, chan_send_ssh_keys(&t->chan, &r, -1));
+	return SP_OK;
 }
 
 int

@@ -40,6 +40,13 @@ end_liars(struct seat *by, uint16_t message, const char *text)
 	}
 }
 
+/* a gate knows the workers of its own door, and no other process */
+static bool
+may_name(const struct seat *by, const struct worker *w)
+{
+	return !ipc_is_gate(by->room) || (ipc_door(w->pool->room) & (1u << by->room)) != 0;
+}
+
 static int
 on_violation(struct seat *by, const struct chan_msg *m)
 {
@@ -54,6 +61,8 @@ on_violation(struct seat *by, const struct chan_msg *m)
 	if (!ipc_is_gate(by->room)) /* whose address it is, is known first */
 		gates_drain(by->sup);
 	w = v.serial != 0 ? worker_by_serial(by->sup, v.serial) : NULL;
+	if (w != NULL && !may_name(by, w))
+		return SP_EDENIEDMSG;
 	log_error("violation by %llu, %s", (unsigned long long)v.serial, text);
 	if (w != NULL)
 		worker_kill(w);
@@ -77,7 +86,7 @@ on_taken(struct seat *by, const struct chan_msg *m)
 	w = worker_by_serial(by->sup, t.serial);
 	if (w == NULL) /* it has ended in the meantime */
 		return SP_OK;
-	if ((ipc_door(w->pool->room) & (1u << by->room)) == 0) /* not a worker of its door */
+	if (!may_name(by, w))
 		return SP_EDENIEDMSG;
 	worker_taken(w, t.address);
 	return SP_OK;

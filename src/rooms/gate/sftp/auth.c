@@ -27,7 +27,7 @@ fail(struct auth *a, struct span methods, bool partial)
 	struct wr w = conn_writer(s);
 
 	if (!partial && ++a->failures >= s->start->conf->auth_tries)
-		return conn_disconnect(s, SSH_DISCONNECT_NO_MORE_AUTH_METHODS,
+		return conn_limited(s, "MaxAuthTries", SSH_DISCONNECT_NO_MORE_AUTH_METHODS,
 		    "too many authentication failures", SP_EAUTH);
 	ssh_put_userauth_failure(&w, methods.len != 0 ? methods : SPAN_LIT(METHODS), partial);
 	return conn_send(s, &w);
@@ -66,6 +66,8 @@ succeed(struct auth *a, const struct ipc_ssh_auth *m)
 
 	text_add(&t, m->name);
 	s->phase = SSH_PHASE_OPEN;
+	s->link.deadline_ms = INT64_MAX;
+	s->used = true;
 	ssh_put_userauth_success(&w);
 	return conn_send(s, &w);
 }
@@ -259,8 +261,9 @@ request(struct auth *a, struct span payload)
 		return conn_disconnect(
 		    s, SSH_DISCONNECT_PROTOCOL_ERROR, "malformed authentication request", rc);
 	if (++a->requests > REQUESTS_MAX)
-		return conn_disconnect(s, SSH_DISCONNECT_NO_MORE_AUTH_METHODS,
-		    "too many authentication requests", SP_EAUTH);
+		return conn_limited(s, "authentication requests",
+		    SSH_DISCONNECT_NO_MORE_AUTH_METHODS, "too many authentication requests",
+		    SP_EAUTH);
 	if (!span_eq_str(u.service, "ssh-connection"))
 		return conn_disconnect(s, SSH_DISCONNECT_SERVICE_NOT_AVAILABLE,
 		    "there is no such service", SP_ENOROUTE);

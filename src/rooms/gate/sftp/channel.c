@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "rooms/gate/sftp/scp.h"
 #include "rooms/gate/sftp/sftp.h"
+#include "sys/clock.h"
 #include "sys/log.h"
 
 #define OWN_NUMBER 0u /* of the one channel */
@@ -63,6 +64,7 @@ opened(struct stream *s, const struct ssh_channel_open *m)
 	if (ch->target > (uint32_t)s->start->conf->sftp_window)
 		ch->window = ch->target = (uint32_t)s->start->conf->sftp_window;
 	ch->consumed = 0;
+	ch->granted_ms = clock_mono_ms();
 	ssh_put_open_confirmation(&w, m->peer, OWN_NUMBER, ch->window, CHANNEL_PACKET_MAX);
 	return conn_send(s, &w);
 }
@@ -107,8 +109,10 @@ end(struct stream *s, uint32_t status)
 {
 	struct channel *ch = &s->ch;
 	struct wr w;
-	int rc = stream_emit(s);
+	int rc = ch->close_in ? SP_OK : stream_emit(s);
 
+	if (rc == SP_ECLOSED && s->broken == 0) /* it was closed meanwhile */
+		rc = SP_OK;
 	s->start->in_hand++; /* a client that is cut off before its close takes that for a failure */
 	if (rc == SP_OK && !ch->close_in) {
 		w = conn_writer(s);
@@ -120,10 +124,10 @@ end(struct stream *s, uint32_t status)
 	if (rc == SP_OK)
 		rc = send_channel(s, SSH_MSG_CHANNEL_CLOSE);
 	ch->eof_out = ch->close_out = true;
+	stream_reset(s);
 	while (rc == SP_OK && !ch->close_in) {
 		struct span p;
 
-		stream_reset(s);
 		rc = conn_next(s, &p);
 		if (rc == SP_OK)
 			rc = channel_take(s, p);
@@ -134,6 +138,21 @@ end(struct stream *s, uint32_t status)
 	return rc;
 }
 
+/* Whoever closes a session in the middle, or breaks its protocol, loses the session and not the
+ * connection; whoever was logged out, or cannot be served any more, loses both. */
+static int
+failed(struct stream *s, int err)
+{
+	if (s->broken != 0 || s->link.dead != 0)
+		return err;
+	if (err == SP_ESESSION || s->start->ring->dead)
+		return conn_disconnect(s,
+		    err == SP_ESESSION ? SSH_DISCONNECT_BY_APPLICATION
+				       : SSH_DISCONNECT_SERVICE_NOT_AVAILABLE,
+		    sp_strerror(err), err);
+	return end(s, 1);
+}
+
 static int
 run_sftp(struct stream *s)
 {
@@ -142,7 +161,7 @@ run_sftp(struct stream *s)
 
 	session_of(s, &session);
 	rc = sftp_serve(&session);
-	return rc < 0 ? rc : end(s, 0);
+	return rc < 0 ? failed(s, rc) : end(s, 0);
 }
 
 static int
@@ -155,7 +174,7 @@ run_scp(struct stream *s, struct span command)
 	s->start->in_hand++;
 	rc = scp_serve(&session, command, &status);
 	s->start->in_hand--;
-	return rc < 0 ? rc : end(s, (uint32_t)status);
+	return rc < 0 ? failed(s, rc) : end(s, (uint32_t)status);
 }
 
 static int
@@ -163,7 +182,7 @@ run_refusal(struct stream *s)
 {
 	int rc = stream_send_error(s, SPAN_LIT(REFUSAL));
 
-	return rc < 0 ? rc : end(s, 1);
+	return rc < 0 ? failed(s, rc) : end(s, 1);
 }
 
 /* ---- requests ---- */
@@ -249,8 +268,8 @@ static int
 take_adjust(struct stream *s, uint32_t n)
 {
 	if (s->ch.out_window + n > UINT32_MAX) /* RFC 4254 section 5.2 */
-		return conn_disconnect(
-		    s, SSH_DISCONNECT_PROTOCOL_ERROR, "the window overflows", SP_ERANGE);
+		return conn_limited(s, "window", SSH_DISCONNECT_PROTOCOL_ERROR, 
+		    "the window overflows", SP_ERANGE);
 	s->ch.out_window += n;
 	return SP_OK;
 }
@@ -259,11 +278,23 @@ take_adjust(struct stream *s, uint32_t n)
 static int
 drop_data(struct stream *s, struct span data)
 {
-	if (data.len > s->ch.window)
-		return stream_input(s, data); /* which says so */
-	s->ch.window -= (uint32_t)data.len;
-	s->ch.consumed += (uint32_t)data.len;
-	return SP_OK;
+	int rc = stream_spend(s, data.len);
+
+	if (rc == SP_OK)
+		s->ch.consumed += (uint32_t)data.len;
+	return rc;
+}
+
+/* Before a request it is the input of what will run: the request may be deferred, its data is not. */
+static int
+take_data(struct stream *s, struct span data)
+{
+	int rc;
+
+	if (s->ch.close_out)
+		return drop_data(s, data);
+	rc = stream_input(s, data);
+	return rc == SP_OK && !s->ch.is_running ? stream_keep(s) : rc;
 }
 
 static int
@@ -281,7 +312,7 @@ take_message(struct stream *s, struct span payload)
 	case SSH_MSG_CHANNEL_DATA:
 		if (ch->eof_in)
 			return malformed(s);
-		return ch->is_running ? stream_input(s, m.data) : drop_data(s, m.data);
+		return take_data(s, m.data);
 	case SSH_MSG_CHANNEL_EXTENDED_DATA:
 		return ch->eof_in ? malformed(s) : drop_data(s, m.data);
 	case SSH_MSG_CHANNEL_EOF:
@@ -305,7 +336,7 @@ defer(struct stream *s, struct span payload)
 	w = wr_of(s->deferred + s->deferred_len, DEFERRED_MAX - s->deferred_len);
 	ssh_put_string(&w, payload);
 	if (w.bad)
-		return conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR,
+		return conn_limited(s, "deferred requests", SSH_DISCONNECT_PROTOCOL_ERROR,
 		    "too many requests during a key exchange", SP_EFULL);
 	s->deferred_len += w.len;
 	return SP_OK;
@@ -355,14 +386,13 @@ channel_run(struct stream *s)
 	while (rc == SP_OK) {
 		struct span p;
 
-		if (kex_due(s)) {
+		if (kex_due(s)) { /* what is awaited may have come meanwhile */
 			rc = kex_begin(s);
-			if (rc < 0)
-				break;
+		} else {
+			rc = conn_next(s, &p);
+			if (rc == SP_OK)
+				rc = channel_take(s, p);
 		}
-		rc = conn_next(s, &p);
-		if (rc == SP_OK)
-			rc = channel_take(s, p);
 		/* a session that was opened and closed without a request */
 		if (rc == SP_OK && s->ch.is_open && s->ch.close_in && !s->ch.close_out)
 			rc = end(s, 0);

@@ -8,6 +8,7 @@
 #include "sys/fd.h"
 #include "sys/log.h"
 
+#define LAST_WORDS_MS 3000 /* for a client to take our DISCONNECT */
 #define STALL_MS(c) ((int)((c)->stall_timeout * 1000))
 
 /* ---- sending ---- */
@@ -29,19 +30,55 @@ int
 conn_disconnect(struct stream *s, enum ssh_disconnect reason, const char *text, int err)
 {
 	struct wr w = conn_writer(s);
+	int64_t end;
 
 	if (s->broken != 0)
 		return err;
 	s->broken = err;
 	log_info("%s: disconnected: %s", s->start->address, text);
+	end = clock_mono_ms() + LAST_WORDS_MS;
+	if (s->link.deadline_ms > end)
+		s->link.deadline_ms = end;
 	ssh_put_disconnect(&w, reason, span_str(text));
 	if (conn_send(s, &w) == SP_OK && link_flush(&s->link) < 0)
 		log_debug("%s: it did not hear it", s->start->address);
 	return err;
 }
 
+/* ---- limits ---- */
+
+void
+conn_limit(struct stream *s, const char *limit, const char *detail)
+{
+	struct ipc_limit_hit m = {.limit = span_str(limit), .detail = span_str(detail)};
+	struct ipc_done done;
+
+	if (s->is_limited || s->broken != 0)
+		return;
+	s->is_limited = true;
+	if (ring_limit_hit(s->start->ring, &m, &done) < 0)
+		log_warning("%s: %s was hit, and is not on record", s->start->address, limit);
+}
+
+int
+conn_limited(struct stream *s, const char *limit, enum ssh_disconnect reason, const char *text,
+    int err)
+{
+	conn_limit(s, limit, text);
+	return conn_disconnect(s, reason, text, err);
+}
+
+/* The kernel could not get rid of what we sent, for StallTimeout or until the login was due. */
+static void
+late(struct stream *s)
+{
+	conn_limit(s, s->name[0] != '\0' ? "StallTimeout" : "LoginGraceTime",
+	    "the client takes nothing");
+}
+
 /* ---- waiting ---- */
 
+/* While keys are exchanged nothing can be asked: silence alone counts. */
 static int
 ask_alive(struct stream *s)
 {
@@ -49,10 +86,12 @@ ask_alive(struct stream *s)
 	struct wr w = conn_writer(s);
 
 	if (s->alive_asked >= c->alive_count)
-		return conn_disconnect(
-		    s, SSH_DISCONNECT_CONNECTION_LOST, "no answer to a keepalive", SP_ETIMEOUT);
+		return conn_limited(s, "ClientAliveCountMax", SSH_DISCONNECT_CONNECTION_LOST,
+		    "no answer to a keepalive", SP_ETIMEOUT);
 	s->alive_asked++;
 	s->heard_ms = clock_mono_ms();
+	if (s->exchanging)
+		return SP_OK;
 	ssh_put_global_request(&w, SPAN_LIT("keepalive@openssh.com"), /* want_reply= */ true);
 	return conn_send(s, &w);
 }
@@ -73,7 +112,7 @@ due_of(const struct stream *s)
 		return d;
 	}
 	d.idle_ms = s->used_ms + c->sftp_idle_timeout * 1000;
-	if (c->alive_interval != 0 && !s->exchanging)
+	if (c->alive_interval != 0)
 		d.alive_ms = s->heard_ms + c->alive_interval * 1000;
 	return d;
 }
@@ -84,19 +123,30 @@ least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* What is due now?  Asked whenever we wait and at every packet: a client that never pauses has no
+ * more time than others. */
 static int
-on_due(struct stream *s, const struct due *d, int64_t now)
+on_time(struct stream *s, int64_t now)
 {
-	if (now >= d->login_ms)
-		return conn_disconnect(s, SSH_DISCONNECT_BY_APPLICATION,
+	struct due d;
+
+	if (s->heard)
+		s->heard_ms = now;
+	if (s->used)
+		s->used_ms = now;
+	s->heard = s->used = false;
+	d = due_of(s);
+	if (now >= d.login_ms)
+		return conn_limited(s, "LoginGraceTime", SSH_DISCONNECT_BY_APPLICATION,
 		    "no login within the time that is given for it", SP_ETIMEOUT);
-	if (now >= d->idle_ms)
-		return conn_disconnect(
-		    s, SSH_DISCONNECT_BY_APPLICATION, "idle for too long", SP_ETIMEOUT);
-	return now >= d->alive_ms ? ask_alive(s) : SP_OK;
+	if (now >= d.idle_ms)
+		return conn_limited(s, "SftpIdleTimeout", SSH_DISCONNECT_BY_APPLICATION,
+		    "idle for too long", SP_ETIMEOUT);
+	return now >= d.alive_ms ? ask_alive(s) : SP_OK;
 }
 
-/* Nothing can be read now.  What we have for the client leaves, then we wait. */
+/* Nothing can be read now.  What we have for the client leaves, then we wait; what was read while
+ * it left ends the wait, since nothing more may come. */
 static int
 starved(void *arg)
 {
@@ -104,19 +154,13 @@ starved(void *arg)
 
 	for (;;) {
 		int64_t now = clock_mono_ms(), left;
+		size_t had = s->link.have;
 		struct due d;
-		int rc;
+		int rc = on_time(s, now);
 
-		if (s->heard)
-			s->heard_ms = now;
-		if (s->used)
-			s->used_ms = now;
-		s->heard = s->used = false;
-		d = due_of(s);
-		rc = on_due(s, &d, now);
 		if (rc == SP_OK)
 			rc = link_flush(&s->link);
-		if (rc < 0)
+		if (rc < 0 || s->link.have != had)
 			return rc;
 		d = due_of(s);
 		left = least(d.login_ms, least(d.idle_ms, d.alive_ms));
@@ -142,13 +186,28 @@ link_broke(struct stream *s, int err)
 		return conn_disconnect(
 		    s, SSH_DISCONNECT_MAC_ERROR, "a packet does not authenticate", err);
 	case SP_ERANGE:
-		return conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR, "bad packet length", err);
+		return conn_limited(s, "packet length", SSH_DISCONNECT_PROTOCOL_ERROR,
+		    "bad packet length", err);
 	case SP_ESYNTAX:
 		return conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR, "bad padding", err);
 	default:
+		if (s->link.is_late)
+			late(s);
 		s->broken = err;
 		return err;
 	}
+}
+
+int
+conn_packet(struct stream *s, struct span *ret, uint32_t *ret_seq)
+{
+	int rc = s->broken != 0 ? s->broken : link_recv(&s->link, ret, ret_seq);
+
+	if (rc < 0)
+		return link_broke(s, rc);
+	s->alive_asked = 0;
+	s->heard = true;
+	return on_time(s, clock_mono_ms());
 }
 
 int
@@ -180,13 +239,10 @@ conn_next(struct stream *s, struct span *ret)
 	for (;;) {
 		struct span p;
 		uint32_t seq;
-		int rc = s->broken != 0 ? s->broken : link_recv(&s->link, &p, &seq);
+		int rc = conn_packet(s, &p, &seq);
 
-		if (rc < 0)
-			return link_broke(s, rc);
-		s->alive_asked = 0;
-		s->heard = true;
-		rc = conn_judge(s, p.ptr[0], s->phase, seq);
+		if (rc == SP_OK)
+			rc = conn_judge(s, p.ptr[0], s->phase, seq);
 		if (rc < 0)
 			return rc;
 		if (rc == SSH_DROP)
@@ -260,7 +316,9 @@ init(struct stream *s, struct ssh_conn_start *start)
 	s->i_c = mem_alloc(KEXINIT_MAX);
 	if (s->scratch == NULL || s->i_s == NULL || s->i_c == NULL)
 		return SP_ENOMEM;
-	return link_init(&s->link, start->fd, STALL_MS(start->conf), starved, s);
+	rc = link_init(&s->link, start->fd, STALL_MS(start->conf), starved, s);
+	s->link.deadline_ms = s->began_ms + start->conf->login_grace * 1000;
+	return rc;
 }
 
 static void
@@ -292,6 +350,8 @@ ssh_conn_serve(struct ssh_conn_start *start)
 		rc = auth_run(s);
 	if (rc == SP_OK)
 		rc = channel_run(s);
+	if (rc < 0 && s != NULL && s->link.is_late)
+		late(s);
 	if (rc < 0 && rc != SP_ECLOSED)
 		log_info("%s: the connection ends: %s", start->address, sp_strerror(rc));
 	if (s != NULL)

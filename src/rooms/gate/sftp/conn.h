@@ -12,6 +12,7 @@ struct ssh_conn_start {
 	struct ring *ring;
 	struct chan *signer;
 	unsigned host_keys; /* set of enum ssh_host_key, never empty */
+	uint8_t cookie[16]; /* of the first KEXINIT: the signer drew it */
 	const struct conf *conf;
 	/* idle - wait until fd is readable.  fd -1: just wait; timeout_ms -1: no end.
 	 *   errors  SP_ETIMEOUT (SP_OK when there is no fd), SP_ECLOSED (the server stops) */

@@ -28,6 +28,7 @@ struct channel {
 	uint64_t out_window;	 /* bytes that the client takes */
 	uint32_t window, target; /* bytes that the client may still send; what it is raised to */
 	uint32_t consumed;	 /* taken, and not yet granted anew */
+	int64_t granted_ms;	 /* when that was done last */
 	struct span cur;
 	uint8_t *back; /* owned */
 	size_t back_at, back_len, back_cap;
@@ -42,6 +43,7 @@ struct stream {
 	bool strict, keyed; /* strict key exchange; the first exchange is over */
 	bool wants_ext_info;
 	bool exchanging; /* our KEXINIT is out: nothing but key exchange may be sent */
+	bool is_limited; /* a limit was hit, and that is on record */
 	int broken;	 /* the connection is over with this error; 0: it is not */
 	char v_c[SSH_VERSION_MAX + 1];
 	uint8_t session[SSH_HASH_MAX];
@@ -55,7 +57,7 @@ struct stream {
 	uint8_t *deferred; /* owned: length (4) and payload, one after the other */
 	size_t deferred_len;
 	int64_t began_ms, heard_ms, used_ms; /* connection, last packet, last data of the channel */
-	bool heard, used;		     /* since we last had to wait */
+	bool heard, used;		     /* since we last looked at the clock */
 	int64_t alive_asked;		     /* questions without an answer */
 	char user[256];			     /* as it was given, fixed at the first request */
 	bool has_user;
@@ -68,6 +70,8 @@ struct stream {
  * packet. */
 struct wr conn_writer(struct stream *s);
 int conn_send(struct stream *s, const struct wr *w) MUST_USE;
+/* conn_packet - the next packet of any kind.  ret  borrowed until the next call */
+int conn_packet(struct stream *s, struct span *ret, uint32_t *ret_seq) MUST_USE;
 /* conn_next - the next message that the phase waits for; what any phase has to do with others is
  * done. ret  borrowed until the next call */
 int conn_next(struct stream *s, struct span *ret) MUST_USE;
@@ -77,6 +81,11 @@ int conn_judge(struct stream *s, uint8_t number, enum ssh_phase phase, uint32_t 
 /* conn_disconnect - tell the client why, best effort; returns err, which stays. */
 int conn_disconnect(
     struct stream *s, enum ssh_disconnect reason, const char *text, int err) MUST_USE;
+/* conn_limit - a limit was hit, which is put on record: the first of a connection.  conn_limited -
+ * and the connection ends for it. */
+void conn_limit(struct stream *s, const char *limit, const char *detail);
+int conn_limited(struct stream *s, const char *limit, enum ssh_disconnect reason, const char *text,
+    int err) MUST_USE;
 
 /* ---- kex.c ---- */
 /* kex_first - the exchange that opens the connection.  kex_answer - the client's KEXINIT came later
@@ -101,8 +110,9 @@ int channel_deferred(struct stream *s) MUST_USE;
 void channel_done(struct stream *s);
 
 /* ---- stream.c ---- */
-/* stream_input - data of the channel; stream_keep - what lies in the link's buffer must survive the
+/* stream_spend - n bytes of data use up our window.  stream_input - data of the channel; stream_keep - what lies in the link's buffer must survive the
  * next packet. */
+int stream_spend(struct stream *s, size_t n) MUST_USE;
 int stream_input(struct stream *s, struct span data) MUST_USE;
 int stream_keep(struct stream *s) MUST_USE;
 /* stream_emit - what small replies were gathered becomes a packet. */

@@ -24,10 +24,12 @@ send_kexinit(struct stream *s, const struct kex_offers *o)
 	uint8_t cookie[16];
 	struct ssh_kexinit m = {.cookie = span_of(cookie, sizeof(cookie))};
 	struct wr w = conn_writer(s);
-	int rc = crypto_random(cookie, sizeof(cookie));
+	int rc = s->keyed ? crypto_random(cookie, sizeof(cookie)) : SP_OK;
 
 	if (rc < 0)
 		return rc;
+	if (!s->keyed)
+		memcpy(cookie, s->start->cookie, sizeof(cookie));
 	m.list[SSH_KEX_LIST] = text_span(&o->kex.t);
 	m.list[SSH_HOSTKEY_LIST] = text_span(&o->host.t);
 	m.list[SSH_CIPHER_IN] = m.list[SSH_CIPHER_OUT] = text_span(&o->cipher.t);
@@ -252,7 +254,7 @@ drop_guess(struct stream *s)
 {
 	struct span p;
 	uint32_t seq;
-	int rc = link_recv(&s->link, &p, &seq);
+	int rc = conn_packet(s, &p, &seq);
 
 	if (rc == SP_OK && (p.ptr[0] < 30 || p.ptr[0] > 49))
 		rc = conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR,
@@ -417,7 +419,7 @@ kex_begin(struct stream *s)
 
 		rc = stream_keep(s);
 		if (rc == SP_OK)
-			rc = link_recv(&s->link, &p, &seq);
+			rc = conn_packet(s, &p, &seq);
 		if (rc < 0)
 			break;
 		if (p.ptr[0] == SSH_MSG_KEXINIT) {

@@ -2,6 +2,7 @@
 #include "rooms/gate/sftp/link.h"
 
 #include "proto/ssh/ssh.h"
+#include "sys/clock.h"
 #include "sys/fd.h"
 
 #define PADDING_MIN 4u
@@ -15,7 +16,7 @@ link_init(struct link *l, int fd, int stall_ms, int (*starved)(void *), void *ar
 	struct span none = span_of(NULL, 0);
 	int rc;
 
-	*l = (struct link){.fd = fd, .stall_ms = stall_ms, .starved = starved, .arg = arg};
+	*l = (struct link){.fd = fd, .stall_ms = stall_ms, .deadline_ms = INT64_MAX, .starved = starved, .arg = arg};
 	l->in = mem_alloc(LINK_IN_BYTES);
 	l->out = mem_alloc(LINK_OUT_BYTES);
 	if (l->in == NULL || l->out == NULL)
@@ -56,6 +57,7 @@ static int
 take_in(struct link *l)
 {
 	for (;;) {
+		size_t had = l->have;
 		int64_t n = SP_EFULL;
 		int rc;
 
@@ -72,7 +74,7 @@ take_in(struct link *l)
 			return (int)n;
 		l->unheard = 0;
 		rc = l->starved(l->arg);
-		if (rc < 0)
+		if (rc < 0 || l->have != had)
 			return rc;
 	}
 }
@@ -174,18 +176,45 @@ link_recv(struct link *l, struct span *ret, uint32_t *ret_seq)
 }
 
 bool
-link_has_bytes(const struct link *l)
+link_ready(struct link *l)
 {
-	return l->have != l->at;
+	size_t have;
+	uint32_t n;
+	int64_t got = 0;
+
+	make_room(l, LINK_IN_BYTES / 2);
+	if (l->have < LINK_IN_BYTES)
+		got = sock_read(l->fd, l->in + l->have, LINK_IN_BYTES - l->have);
+	if (got > 0)
+		l->have += (size_t)got;
+	have = l->have - l->at;
+	if (have < 4)
+		return false;
+	/* what is no packet is link_recv's to find out */
+	return packet_length(l, &n) < 0 || have >= 4 + (size_t)n + ssh_cipher_tag(l->rx.cipher);
 }
 
 /* ---- sending ---- */
+
+/* How long one wait for the client may take. */
+static int
+patience(const struct link *l)
+{
+	int64_t left;
+
+	if (l->deadline_ms == INT64_MAX)
+		return l->stall_ms;
+	left = l->deadline_ms - clock_mono_ms();
+	if (left > l->stall_ms)
+		return l->stall_ms;
+	return left > 0 ? (int)left : 0;
+}
 
 int
 link_flush(struct link *l)
 {
 	size_t done = 0;
-	int rc = SP_OK;
+	int rc = l->dead;
 
 	while (rc == SP_OK && done < l->out_len) {
 		int64_t n = sock_write_some(l->fd, l->out + done, l->out_len - done);
@@ -201,7 +230,8 @@ link_flush(struct link *l)
 		}
 		/* a client that writes while it does not read must not wait for us for ever: its
 		 * bytes go behind those that are here, which stay where they are */
-		rc = sock_wait_either(l->fd, l->have < LINK_IN_BYTES, l->stall_ms, &readable);
+		rc = sock_wait_either(l->fd, l->have < LINK_IN_BYTES, patience(l), &readable);
+		l->is_late = rc == SP_ETIMEOUT;
 		if (rc == SP_OK && readable) {
 			n = sock_read(l->fd, l->in + l->have, LINK_IN_BYTES - l->have);
 			if (n > 0)
@@ -211,6 +241,7 @@ link_flush(struct link *l)
 		}
 	}
 	l->out_len = 0;
+	l->dead = rc;
 	return rc;
 }
 
@@ -246,7 +277,7 @@ link_send(struct link *l, uint8_t *packet, size_t len, struct span body)
 	int rc = SP_OK;
 
 	VERIFY(n <= SSH_PACKET_MAX && pad <= sizeof(zeros));
-	if (total > LINK_OUT_BYTES - l->out_len)
+	if (l->dead != 0 || total > LINK_OUT_BYTES - l->out_len)
 		rc = link_flush(l);
 	if (rc < 0)
 		return rc;

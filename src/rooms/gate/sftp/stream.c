@@ -5,33 +5,56 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 
-#define BACK_FIRST 65536u /* bytes that `back` begins with */
+#define BACK_FIRST 131072u  /* bytes that `back` begins with */
+#define GROW_MS 500	   /* a round trip that the window is to be enough for */
+#define BACK_KEEP 1048576u /* bytes that it may keep for the next time */
 
 /* ---- input ---- */
 
-/* Room for n more bytes in `back`; nothing in it moves but to its own beginning. */
+/* Room for n more bytes in `back`, which never exceeds the window.  It is moved to its beginning
+ * only where that pays: when it moves less than was taken, or when the window is that large (grants
+ * come in large steps, and no more than the window can lie here). */
 static int
 back_room(struct channel *ch, size_t n)
 {
-	size_t need, cap = ch->back_cap != 0 ? ch->back_cap : BACK_FIRST;
+	size_t need = ch->back_at + ch->back_len + n, cap = ch->back_cap;
 	uint8_t *p;
 
-	if (ch->back_at != 0 && ch->back_at + ch->back_len + n > ch->back_cap) {
+	if (need <= cap)
+		return SP_OK;
+	if (ch->back_len + n <= cap && (ch->back_at >= ch->back_len || cap >= ch->target)) {
 		memmove(ch->back, ch->back + ch->back_at, ch->back_len);
 		ch->back_at = 0;
-	}
-	if (!add_ok(ch->back_at + ch->back_len, n, &need))
-		return SP_ERANGE;
-	if (need <= ch->back_cap)
 		return SP_OK;
-	while (cap < need)
+	}
+	if (cap == 0)
+		cap = BACK_FIRST;
+	while (cap < need && cap < ch->target)
 		cap *= 2;
+	if (cap > ch->target)
+		cap = ch->target;
+	VERIFY(ch->back_len + n <= cap); /* the window was not overstepped */
 	p = mem_grow(ch->back, ch->back_cap, cap);
 	if (p == NULL)
 		return SP_ENOMEM;
 	ch->back = p;
 	ch->back_cap = cap;
+	if (need > cap) {
+		memmove(ch->back, ch->back + ch->back_at, ch->back_len);
+		ch->back_at = 0;
+	}
 	return SP_OK;
+}
+
+/* A buffer that grew and is empty is given back. */
+static void
+back_shrink(struct channel *ch)
+{
+	if (ch->back_len != 0 || ch->back_cap <= BACK_KEEP)
+		return;
+	mem_wipe(ch->back, ch->back_cap);
+	mem_freep(&ch->back);
+	ch->back_at = ch->back_cap = 0;
 }
 
 static int
@@ -58,15 +81,23 @@ stream_keep(struct stream *s)
 }
 
 int
+stream_spend(struct stream *s, size_t n)
+{
+	if (n > s->ch.window || n > CHANNEL_PACKET_MAX)
+		return conn_limited(s, "window", SSH_DISCONNECT_PROTOCOL_ERROR,
+		    "more data than the window allows", SP_ERANGE);
+	s->ch.window -= (uint32_t)n;
+	return SP_OK;
+}
+
+int
 stream_input(struct stream *s, struct span data)
 {
 	struct channel *ch = &s->ch;
+	int rc = stream_spend(s, data.len);
 
-	if (data.len > ch->window || data.len > CHANNEL_PACKET_MAX)
-		return conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR,
-		    "more data than the window allows", SP_ERANGE);
-	ch->window -= (uint32_t)data.len;
-	s->used = true;
+	if (rc < 0)
+		return rc;
 	if (ch->cur.len != 0)
 		return back_add(ch, data);
 	ch->cur = data;
@@ -82,23 +113,27 @@ stream_reset(struct stream *s)
 	ch->back_at = ch->back_len = ch->pend_len = 0;
 }
 
-/* What was taken is granted anew, in large steps.  A client that has used up most of its window
- * since the last time could have sent more: the window grows, up to SftpWindow. */
+/* What was taken is granted anew, in large steps.  Where half a window does not last GROW_MS the
+ * window is what limits a client that far away: it grows, up to SftpWindow.  (How much of it is left
+ * here says nothing: we read as fast as it comes.) */
 static int
 grant(struct stream *s)
 {
 	struct channel *ch = &s->ch;
 	uint32_t most = (uint32_t)s->start->conf->sftp_window;
+	int64_t now;
 	struct wr w;
 
 	if (ch->consumed < ch->target / 2 || ch->eof_in || ch->eof_out || s->broken != 0)
 		return SP_OK;
-	if (ch->window < ch->target / 4 && ch->target < most) {
+	now = clock_mono_ms();
+	if (now - ch->granted_ms < GROW_MS && ch->target < most) {
 		uint32_t more = ch->target <= most / 2 ? ch->target : most - ch->target;
 
 		ch->target += more;
 		ch->consumed += more;
 	}
+	ch->granted_ms = now;
 	w = conn_writer(s);
 	ssh_put_window_adjust(&w, ch->peer, ch->consumed);
 	ch->window += ch->consumed;
@@ -113,10 +148,12 @@ pull(struct stream *s)
 	struct span p;
 	int rc = stream_keep(s);
 
-	if (rc == SP_OK && kex_due(s))
-		rc = kex_begin(s);
-	if (rc == SP_OK)
-		rc = conn_next(s, &p);
+	if (rc < 0)
+		return rc;
+	back_shrink(&s->ch);
+	if (kex_due(s)) /* what is awaited may come before the client's KEXINIT, and nothing behind it */
+		return kex_begin(s);
+	rc = conn_next(s, &p);
 	return rc == SP_OK ? channel_take(s, p) : rc;
 }
 
@@ -126,15 +163,23 @@ at_end(const struct stream *s)
 	return s->ch.eof_in || s->ch.close_in;
 }
 
+static size_t
+lies_here(const struct stream *s)
+{
+	return s->ch.back_len + s->ch.cur.len;
+}
+
 /* Input before anything else: replies that were gathered leave when we have to wait (conn.c
- * flushes). */
+ * flushes).  What comes while they leave may be what is awaited. */
 static int
 pull_input(struct stream *s)
 {
+	size_t had = lies_here(s);
 	int rc = stream_emit(s);
 
-	if (rc == SP_OK)
-		rc = grant(s);
+	if (rc < 0 || lies_here(s) != had || at_end(s))
+		return rc;
+	rc = grant(s);
 	return rc == SP_OK ? pull(s) : rc;
 }
 
@@ -154,8 +199,7 @@ stream_need(struct stream *s, size_t n, struct span *ret)
 			*ret = span_of(ch->back + ch->back_at, n);
 			return 1;
 		}
-		if (ch->back_len + ch->cur.len >=
-		    n) { /* just what is missing goes behind the rest */
+		if (lies_here(s) >= n) { /* just what is missing goes behind the rest */
 			struct span part = span_cut(ch->cur, n - ch->back_len);
 
 			rc = back_add(ch, part);
@@ -165,7 +209,7 @@ stream_need(struct stream *s, size_t n, struct span *ret)
 			continue;
 		}
 		if (at_end(s))
-			return ch->back_len + ch->cur.len == 0 ? 0 : SP_ECLOSED;
+			return lies_here(s) == 0 ? 0 : SP_ECLOSED;
 		rc = pull_input(s);
 		if (rc < 0)
 			return rc;
@@ -202,6 +246,7 @@ stream_take(struct stream *s, size_t n)
 	struct channel *ch = &s->ch;
 
 	ch->consumed += (uint32_t)n;
+	s->used = s->used || n != 0;
 	if (ch->back_len != 0) {
 		VERIFY(n <= ch->back_len);
 		ch->back_at += n;
@@ -217,7 +262,7 @@ stream_take(struct stream *s, size_t n)
 bool
 stream_waiting(struct stream *s)
 {
-	return s->ch.back_len != 0 || s->ch.cur.len != 0;
+	return lies_here(s) != 0;
 }
 
 /* ---- output ---- */
@@ -235,6 +280,23 @@ await_window(struct stream *s)
 		rc = link_flush(&s->link);
 		if (rc == SP_OK)
 			rc = pull(s);
+	}
+	/* who closed the channel wants nothing more of it, however large its window is */
+	return rc == SP_OK && s->ch.close_in ? SP_ECLOSED : rc;
+}
+
+/* What was gathered leaves.  A client with a large window may have much to take before we wait for
+ * it: that it rekeys, asks whether we are there, or has closed the channel, is heard meanwhile. */
+static int
+leave(struct stream *s)
+{
+	int rc = link_flush(&s->link);
+
+	while (rc == SP_OK && s->ch.back_len < LINK_GATHER) {
+		rc = stream_keep(s); /* link_ready ends the loan of what lies in its buffer */
+		if (rc < 0 || !link_ready(&s->link))
+			break;
+		rc = pull(s);
 	}
 	return rc;
 }
@@ -268,12 +330,13 @@ emit(struct stream *s, struct span body, size_t *ret_sent)
 	if (rc < 0)
 		return rc;
 	ch->out_window -= n + more;
+	s->used = true;
 	ch->pend_len -= n;
 	if (ch->pend_len != 0)
 		memmove(ch->pend + LINK_HEAD + SSH_DATA_HEAD,
 		    ch->pend + LINK_HEAD + SSH_DATA_HEAD + n, ch->pend_len);
 	*ret_sent = more;
-	return s->link.out_len >= LINK_GATHER ? link_flush(&s->link) : SP_OK;
+	return s->link.out_len >= LINK_GATHER ? leave(s) : SP_OK;
 }
 
 int
@@ -340,8 +403,9 @@ stream_send_error(struct stream *s, struct span text)
 	if (rc < 0)
 		return rc;
 	text = span_cut(text, ch->out_window < ch->out_max ? (size_t)ch->out_window : ch->out_max);
+	text = span_cut(text, SCRATCH_BYTES / 2);
 	w = conn_writer(s);
-	ssh_put_extended_data(&w, ch->peer, 1, span_cut(text, SCRATCH_BYTES / 2));
+	ssh_put_extended_data(&w, ch->peer, 1, text);
 	ch->out_window -= text.len;
 	return conn_send(s, &w);
 }

@@ -19,7 +19,8 @@ struct stream;
 
 /* stream_need - wait until n bytes of input lie in a row.
  *   n        1 to STREAM_WANT_MAX
- *   ret      exactly n bytes; borrowed until the next call of any stream function but stream_send
+ *   ret      exactly n bytes; borrowed until the next call of any stream function; they can still be
+ * taken behind a stream_send
  *   returns  1; 0 when the client closed its side before the first of them; SP_ECLOSED when it did
  * so in the middle */
 int stream_need(struct stream *s, size_t n, struct span *ret) MUST_USE;
@@ -32,7 +33,8 @@ void stream_take(struct stream *s, size_t n);
 /* stream_waiting - is there input that was not taken yet, without waiting? */
 bool stream_waiting(struct stream *s);
 
-/* stream_send - head, then body, to the client.  Both are copied or encrypted before it returns.
+/* stream_send - head, then body, to the client.  Both are copied or encrypted before it returns;
+ * neither may be input of this stream.
  * Blocks while the client does not take more; input that arrives meanwhile is kept, up to the
  * receive window. */
 int stream_send(struct stream *s, struct span head, struct span body) MUST_USE;

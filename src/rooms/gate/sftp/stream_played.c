@@ -213,6 +213,8 @@ stream_send(struct stream *s, struct span head, struct span body)
 		pthread_cond_wait(&s->moved, &s->lock);
 	add(&s->out, head);
 	add(&s->out, body);
+	mem_free(s->lent); /* sending ends the loan, though not the right to take it */
+	s->lent = NULL;
 	rc = s->broken ? SP_ECLOSED : SP_OK;
 	pthread_cond_broadcast(&s->moved);
 	pthread_mutex_unlock(&s->lock);

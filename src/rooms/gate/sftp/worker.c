@@ -18,9 +18,9 @@
 	    */
 #define SIGNER_TIMEOUT_MS 30000 /* a signer that does not answer for this long is gone */
 
-/* Which host keys does the signer have? */
-static unsigned
-ask_host_keys(struct worker *w)
+/* Which host keys does the signer have, and what does it want to see in the first KEXINIT? */
+static void
+ask_host_keys(struct worker *w, struct ssh_conn_start *start)
 {
 	const struct ipc_ssh_keys_get get = {0};
 	DEFER(mem_freep) uint8_t *buf = mem_alloc(IPC_MAX);
@@ -41,7 +41,8 @@ ask_host_keys(struct worker *w)
 		sp_die(EXIT_SOFTWARE, "host keys: %s", sp_strerror(rc));
 	if (keys.types == 0)
 		sp_die(EXIT_SOFTWARE, "the signer has no host key");
-	return keys.types;
+	start->host_keys = keys.types;
+	memcpy(start->cookie, keys.cookie.b, sizeof(start->cookie));
 }
 
 int
@@ -58,7 +59,7 @@ main(int argc, char **argv)
 	if (crypto_ready() < 0 || ssh_cipher_ready() < 0 || ssh_kex_ready() < 0)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ECRYPTO));
 	gcm_ready();
-	start.host_keys = ask_host_keys(w);
+	ask_host_keys(w, &start);
 	/* the receive window comes on top: it is filled by the client, not by what it asks for */
 	worker_jail(w, (uint64_t)(conf->worker_memory + conf->sftp_window),
 	    (uint64_t)conf->sftp_handles + SPARE_FILES);
