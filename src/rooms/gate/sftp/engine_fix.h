@@ -24,6 +24,7 @@ struct engine {
 	_Atomic unsigned asked; /* logins that the broker was asked about */
 	_Atomic unsigned signs;
 	char user[64], limit[65]; /* the last that the broker heard of; read when it is over */
+	bool has_user;
 	unsigned limits;
 };
 
