@@ -1,4 +1,5 @@
-/* hostile_test.c - clients that waste time, memory or patience; malformed packets in every phase. */
+/* hostile_test.c - clients that waste time, memory or patience; malformed packets in every phase.
+ */
 #include "rooms/gate/sftp/engine_fix.h"
 
 #include "base/mem.h"
@@ -45,7 +46,8 @@ chatter(struct peer *p, uint8_t number)
 		else
 			wr_uint(&w, number, 1);
 		peer_send(p, &w);
-		while (!p->closed && p->have < PEER_IN_BYTES / 2 && peer_pending(p, 0) && p->have != p->at)
+		while (!p->closed && p->have < PEER_IN_BYTES / 2 && peer_pending(p, 0) &&
+		       p->have != p->at)
 			if (p->have - p->at < 64)
 				break;
 			else
@@ -108,7 +110,7 @@ test_login_grace_unread(void **state)
 		struct wr w = peer_writer(p);
 
 		wr_uint(&w, 70, 1); /* nobody's number: UNIMPLEMENTED */
-		{ /* as peer_send, but never reading */
+		{		    /* as peer_send, but never reading */
 			static const uint8_t zeros[32];
 			size_t n = 1 + w.len, pad = 16 - n % 16;
 			struct wr head = wr_of(p->buf, 5);
@@ -117,8 +119,9 @@ test_login_grace_unread(void **state)
 				pad += 16;
 			wr_uint(&head, 1 + w.len + pad, 4);
 			wr_uint(&head, pad, 1);
-			assert_int_equal(ssh_cipher_seal(p->tx, p->tx_seq, span_of(p->buf, 5 + w.len),
-					     span_of(NULL, 0), span_of(zeros, pad), p->out),
+			assert_int_equal(
+			    ssh_cipher_seal(p->tx, p->tx_seq, span_of(p->buf, 5 + w.len),
+				span_of(NULL, 0), span_of(zeros, pad), p->out),
 			    SP_OK);
 			p->tx_seq++;
 			n = 5 + w.len + pad + 16;
@@ -196,6 +199,15 @@ test_alive(void **state)
 	over(e, "ClientAliveCountMax");
 }
 
+/* The server has sent its KEXINIT, and waits for ours. */
+static void
+rekey_is_begun(struct engine *e)
+{
+	e->conf.rekey_bytes = 10;
+	peer_adjust(e->peer, 1);
+	(void)peer_expect(e->peer, SSH_MSG_KEXINIT);
+}
+
 /* Silence in an exchange that we began is silence. */
 static void
 test_alive_exchanging(void **state)
@@ -206,9 +218,8 @@ test_alive_exchanging(void **state)
 	(void)state;
 	e->conf.alive_interval = 1;
 	e->conf.alive_count = 1;
-	e->conf.rekey_bytes = 10;
 	p = engine_begin(e, 1u << 20, 32768);
-	(void)peer_expect(p, SSH_MSG_KEXINIT);
+	rekey_is_begun(e);
 	peer_dies(p, SSH_DISCONNECT_CONNECTION_LOST);
 	over(e, "ClientAliveCountMax");
 }
@@ -237,9 +248,8 @@ test_deferred(void **state)
 	struct peer *p;
 
 	(void)state;
-	e->conf.rekey_bytes = 10;
 	p = engine_begin(e, 1u << 20, 32768);
-	(void)peer_expect(p, SSH_MSG_KEXINIT);
+	rekey_is_begun(e);
 	for (int i = 0; i < 5000 && !p->closed; i++)
 		peer_request(p, "env", "A", true);
 	peer_dies(p, SSH_DISCONNECT_PROTOCOL_ERROR);

@@ -177,8 +177,7 @@ kex_choose(const struct stream *s, const struct kex_offers *o, const struct ssh_
 	ret->in = cipher_of(s, m->list[SSH_CIPHER_IN]);
 	ret->out = cipher_of(s, m->list[SSH_CIPHER_OUT]);
 	if (ret->in == NULL || ret->out == NULL)
-		return "no common cipher (chacha20-poly1305 and the ctr ciphers need strict key "
-		       "exchange)";
+		return "no common cipher (chacha20-poly1305 needs strict key exchange)";
 	if (!ret->in->has_tag && (ret->mac_in = mac_of(s, m->list[SSH_MAC_IN])) == NULL)
 		return "no common MAC (encrypt-then-MAC with SHA-2 is needed)";
 	if (!ret->out->has_tag && (ret->mac_out = mac_of(s, m->list[SSH_MAC_OUT])) == NULL)

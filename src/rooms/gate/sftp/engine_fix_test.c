@@ -1,4 +1,4 @@
-/* engine_fix.c - see engine_fix.h. */
+/* engine_fix_test.c - see engine_fix.h. */
 #include "rooms/gate/sftp/engine_fix.h"
 
 #include "base/mem.h"
@@ -66,7 +66,8 @@ serve_echo(const struct sftp_session *s, int *ret_status)
 			return rc < 0 ? rc : stream_flush(s->stream);
 		len = got.len;
 		memcpy(copy, got.ptr, len); /* what is lent does not outlast a stream_send */
-		rc = stream_send(s->stream, span_of(copy, len / 2), span_of(copy + len / 2, len - len / 2));
+		rc = stream_send(
+		    s->stream, span_of(copy, len / 2), span_of(copy + len / 2, len - len / 2));
 		if (rc < 0)
 			return rc;
 		stream_take(s->stream, len);
@@ -109,7 +110,8 @@ serve_source(const struct sftp_session *s, int *ret_status)
 
 		for (size_t i = 0; i < n; i++)
 			part[i] = engine_byte(at + i);
-		rc = stream_send(s->stream, span_of(part, n < 5 ? n : 5), span_of(part + (n < 5 ? n : 5), n < 5 ? 0 : n - 5));
+		rc = stream_send(s->stream, span_of(part, n < 5 ? n : 5),
+		    span_of(part + (n < 5 ? n : 5), n < 5 ? 0 : n - 5));
 		if (rc < 0)
 			return rc;
 		at += n;
