@@ -25,8 +25,7 @@ x25519_new(uint8_t ret_q[X25519_BYTES])
 static inline void
 x25519_agree(EVP_PKEY *key, struct span q_s, uint8_t ret_k[X25519_BYTES])
 {
-	EVP_PKEY *other =
-	    EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, q_s.ptr, q_s.len);
+	EVP_PKEY *other = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, q_s.ptr, q_s.len);
 	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(key, NULL);
 	size_t n = X25519_BYTES;
 

@@ -66,8 +66,8 @@ enum ssh_host_key { SSH_HOST_ED25519 = 1, SSH_HOST_ECDSA_P256 = 2, SSH_HOST_RSA_
 /* The server's version line, RFC 4253 section 4.2: it tells nobody what to attack. */
 #define SSH_VERSION_STRING "SSH-2.0-Server"
 /* How many exchange hashes after the first a worker may ask for: so many at once, then one in this time.  More is a violation. */
-#define SSH_REKEY_BURST 32
-#define SSH_REKEY_EVERY_MS 50
+#define SSH_REKEY_BURST 16
+#define SSH_REKEY_EVERY_MS 250
 /* SSH_AUTH.state */
 enum ssh_auth_state { SSH_AUTH_KEY_OK, SSH_AUTH_PARTIAL, SSH_AUTH_DONE, SSH_AUTH_CODE, SSH_AUTH_REFUSED };
 /* LOGIN_SECRET.kind */

@@ -22,8 +22,9 @@ translate(int e)
 		return SP_EEXISTS;
 	case EACCES:
 	case EPERM:
-	case EROFS:
 		return SP_EPERM;
+	case EROFS: /* the disk's state, not somebody's rights: no client is to be told otherwise */
+		return SP_EIO;
 	case ENOTEMPTY:
 		return SP_ENOTEMPTY;
 	case ENOTDIR:

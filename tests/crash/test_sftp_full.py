@@ -1,17 +1,24 @@
-"""A full disk under the SFTP door, at each stage of an upload; and a quota that is reached in the middle."""
+"""A full or read-only disk under the SFTP door, at each stage of an upload; and a quota that is reached in the middle."""
+import os
 import secrets
 import subprocess
 
 import pytest
 from test_rooms import wait_until
 
-from lib.instance import Instance
+from lib.instance import Identity, Instance
 from lib.sftp import Door
 from lib.ssh_sftp import CREAT, FAILURE, TRUNC, WRITE, Status
 from lib.ssh_wire import string
 
 MIB = 1 << 20
 PIECE = 1 << 17
+
+
+@pytest.fixture(scope="module")
+def identity():
+    """One is enough: test_rooms.py has both."""
+    return Identity.all()[0]
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +54,6 @@ def small(identity, tmp_path_factory):
 
 
 def free(folder):
-    import os
-
     s = os.statvfs(folder)
     return s.f_bavail * s.f_bsize
 
@@ -169,6 +174,23 @@ def test_scp_says_so_too(small):
         done = door.scp("by-scp", ":by-scp", legacy=legacy, check=False)
         assert done.code != 0 and done.err.strip(), done
     afterwards(server, door, leave, "by-scp")
+
+
+@pytest.mark.root
+def test_read_only(small):
+    """As a file system becomes after an error: storing is refused with a sentence, reading goes on."""
+    server, door, leave = small
+    leave(None)
+    subprocess.run(["mount", "-o", "remount,ro", server.dir / "blobs"], check=True)
+    try:
+        with door.raw().to("sftp") as c:
+            with pytest.raises(Status) as e:
+                c.sftp.put("read-only", bytes(MIB), PIECE)
+            assert e.value.code == FAILURE and e.value.text, e.value
+            assert c.sftp.get("kept", PIECE) == b"k" * MIB
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", server.dir / "blobs"], check=True)
+    afterwards(server, door, leave, "read-only")
 
 
 def test_quota_in_the_middle(identity, tmp_path):

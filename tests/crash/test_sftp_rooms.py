@@ -20,6 +20,12 @@ PIECE = 32_768
 
 
 @pytest.fixture(scope="module")
+def identity():
+    """One is enough: test_rooms.py has both."""
+    return Identity.all()[0]
+
+
+@pytest.fixture(scope="module")
 def server(identity):
     with Instance(identity, sftp=True) as instance:
         instance.add_user("alice")
@@ -202,9 +208,9 @@ def test_reload_with_other_settings(server, alices):
 # ---- stop ----
 
 @pytest.fixture
-def stopped(tmp_path):
+def stopped(identity, tmp_path):
     """A server of the test's own, and alice's way in."""
-    instance = Instance(Identity.all()[0], sftp=True)
+    instance = Instance(identity, sftp=True)
     try:
         instance.init()
         instance.start()
@@ -284,9 +290,9 @@ def test_a_download_is_finished_before_the_stop(stopped):
 
 # ---- a vault that is locked ----
 
-def test_a_locked_vault(tmp_path):
+def test_a_locked_vault(identity, tmp_path):
     """Without the root key one may log in and look; what needs a key says that it is not there now."""
-    server = Instance(Identity.all()[0], sftp=True)
+    server = Instance(identity, sftp=True)
     try:
         server.init("--root-key", "passphrase")
         passphrase = server.initialised["recovery_passphrase"]

@@ -58,7 +58,8 @@ class TestSecondFactor:
     """A right password without a code: mfa_required with a ticket, which grant_type=otp takes with the code."""
 
     @pytest.fixture(scope="class")
-    def seed(self, server):
+    def seed(self, server, request):
+        request.cls.steps = 0  # of this server
         server.add_user("mfa")
         return server.run("user", "otp", "add", "mfa", "--json").json()["secret"]
 

@@ -67,9 +67,10 @@ class Identity:
 
     @classmethod
     def all(cls):
-        """All that this test run can be; SALLYPORT_IDENTITIES=1: the first of them only."""
+        """All that this test run can be; SALLYPORT_IDENTITIES: 1 for the first of them only, or "user" for the ordinary one."""
         every = ([cls("root", 0)] if os.geteuid() == 0 else []) + [cls.ordinary()]
-        return every[: int(os.environ.get("SALLYPORT_IDENTITIES", len(every)))]
+        wanted = os.environ.get("SALLYPORT_IDENTITIES", len(every))
+        return every[-1:] if wanted == "user" else every[: int(wanted)]
 
 
 def descendants(pid):

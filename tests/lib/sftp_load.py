@@ -261,7 +261,8 @@ class SftpLoad:
         """All or nothing."""
         for old, new, what, before in names.moves:
             have = self.found(sftp, old), self.found(sftp, new)
-            assert have in ((what, before), (None, what)), f"{old} to {new}: {have}, not {what} instead of {before}\n{self.server.log_tail()}"
+            assert have in ((what, before), (None, what)), \
+                f"{old} to {new}: {have}, not {what} instead of {before}\n{self.server.log_tail()}"
             for name, one in zip((old, new), have):
                 names.tried[name] = {one}
                 if one is not None:

@@ -302,6 +302,8 @@ int handle_login_key(struct broker *b, struct worker *w, struct span body);
 int handle_login_secret(struct broker *b, struct worker *w, struct span body);
 /* ssh_forget - the worker is gone, or its socket: its session ends with it. */
 void ssh_forget(struct broker *b, struct worker *w);
+/* ssh_tried_name - the name of a connection's first login request; borrowed from w; empty: none. */
+struct span ssh_tried_name(const struct worker *w);
 /* session_alive - may this worker's principal still act?  Brings the actor up to date.
  *   finish   only to finish what was begun: then it may have run out, but not been revoked
  *   errors   SP_ESESSION

@@ -408,6 +408,58 @@ test_texts(void **state)
 	    "sk-ssh-ed25519@openssh.com");
 }
 
+/* Limits that end connections are on record: with the account, or the name that was tried; a stranger
+ * is counted after a while; a worker says it once. */
+static void
+test_limits(void **state)
+{
+	struct stage *s = *state;
+	struct ssh_host_key_pair *k = key_new();
+	struct worker_end *w = add_worker(s, ROOM_WORKER_SFTP, 0, FAR, on_reply);
+	struct sign g = {.user = "alice", .key = k};
+	struct ipc_limit_hit again = {.limit = TEXT("window")};
+
+	/* nobody has vouched, nothing was tried */
+	assert_int_equal(ASK(w, limit_hit, .limit = TEXT("LoginGraceTime"), .detail = TEXT("late")),
+	    IPC_DONE);
+	run_ms(s, 30);
+	SAYS(s, "limit=LoginGraceTime\n");
+	SAYS(s, "reason=late\n");
+	worker_free(w);
+	/* a name was tried */
+	w = connect_ssh(s);
+	assert_int_equal(by_key(w, &g, true, NULL), SSH_AUTH_REFUSED);
+	assert_int_equal(ASK(w, limit_hit, .limit = TEXT("MaxAuthTries")), IPC_DONE);
+	run_ms(s, 30);
+	SAYS(s, "alice\n");
+	SAYS(s, "limit=MaxAuthTries\n");
+	worker_free(w);
+	/* logged in */
+	key_register(s, 1, k);
+	w = connect_ssh(s);
+	assert_int_equal(by_key(w, &g, false, NULL), SSH_AUTH_DONE);
+	assert_int_equal(ASK(w, limit_hit, .limit = TEXT("SftpIdleTimeout")), IPC_DONE);
+	run_ms(s, 30);
+	SAYS(s, "alice\n");
+	SAYS(s, "limit=SftpIdleTimeout\n");
+	assert_int_equal(count_events(s, EVENT_LIMIT), 3);
+	/* twice: a violation */
+	assert_int_equal(chan_send_limit_hit(&w->chan, &again, -1), SP_OK);
+	run_ms(s, 30);
+	read_supervisor(s);
+	assert_int_equal(s->n_violations, 1);
+	worker_free(w);
+	/* many from one place */
+	for (int i = 0; i < 40; i++) {
+		w = add_worker(s, ROOM_WORKER_SFTP, 0, FAR, on_reply);
+		assert_int_equal(ASK(w, limit_hit, .limit = TEXT("LoginGraceTime")), IPC_DONE);
+		worker_free(w);
+	}
+	run_ms(s, 50);
+	assert_in_range(count_events(s, EVENT_LIMIT), 4, 24);
+	ssh_host_key_free(k);
+}
+
 int
 main(void)
 {
@@ -420,6 +472,7 @@ main(void)
 	    RING(test_certificates),
 	    RING(test_revoked),
 	    RING(test_vouched),
+	    RING(test_limits),
 	    cmocka_unit_test(test_texts),
 	};
 

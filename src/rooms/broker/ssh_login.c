@@ -88,6 +88,12 @@ ssh_forget(struct broker *b, struct worker *w)
 		session_over(b, w);
 }
 
+struct span
+ssh_tried_name(const struct worker *w)
+{
+	return w->ssh != NULL ? span_of(w->ssh->name, w->ssh->name_len) : span_of(NULL, 0);
+}
+
 static unsigned
 connections_of(const struct broker *b, int64_t user, uint64_t but)
 {
@@ -556,47 +562,5 @@ handle_login_secret(struct broker *b, struct worker *w, struct span body)
 		err = attempt_code(b, &t->attempt, m.secret, proved);
 	if (err != SP_OK)
 		op_fail(b, &t->attempt.op, err == SP_ENEEDCODE ? SP_EAUTH : err, 1);
-	return SP_OK;
-}
-
-/* ---- limits ---- */
-
-/* Whose connection it is: after the login the account, before it the name that was tried. */
-static struct actor
-limited_actor(const struct worker *w)
-{
-	struct actor a = w->actor;
-	const struct ssh_seat *s = w->ssh;
-
-	a.listener = w->listener;
-	if (!w->is_authed && s != NULL && s->has_name &&
-	    utf8_valid(span_of(s->name, s->name_len)))
-		(void)memccpy(a.name, s->name, '\0', s->name_len < 64 ? s->name_len : 64);
-	return a;
-}
-
-/* On record like a failed login: the answer does not wait for it, and a stranger cannot fill the log.
- */
-int
-handle_limit_hit(struct broker *b, struct worker *w, struct span body)
-{
-	const struct ipc_done done = {0};
-	struct ipc_limit_hit m;
-	struct actor a = limited_actor(w);
-	struct record rec;
-	int err = ipc_get_limit_hit(body, &m);
-
-	if (err != SP_OK)
-		return err;
-	if (w->is_limited)
-		return SP_EDENIEDMSG;
-	w->is_limited = true;
-	if (w->is_authed || flood_admit(b, a.address)) {
-		record_init(&rec, EVENT_LIMIT, &a, w->serial);
-		record_text(&rec, "limit", m.limit);
-		record_text(&rec, "reason", m.detail);
-		ledger_note(b, &rec);
-	}
-	REPLY(b, w->serial, DONE, done, &done, -1);
 	return SP_OK;
 }

@@ -136,20 +136,25 @@ by_key(struct auth *a, const struct ssh_userauth *u)
 	return judged(a, &r, u->algorithm, u->key);
 }
 
-/* The first request of most clients.  The broker hears of it, since it fixes the user name. */
+/* The broker hears of a name without a proof, since the first one that it hears is fixed and
+ * another one goes on record. */
 static int
-by_none(struct auth *a, const struct ssh_userauth *u)
+tell_name(struct auth *a, struct span user)
 {
 	struct stream *s = a->s;
-	struct ipc_login_key m = {.user = u->user,
+	struct ipc_login_key m = {.user = user,
 	    .algorithm = SPAN_LIT("none"),
 	    .algorithms = span_str(s->algorithms),
 	    .agent = span_str(s->v_c)};
 	struct ipc_ssh_auth r;
-	int rc = ring_login_key(s->start->ring, &m, &r);
 
-	if (rc < 0)
-		return not_judged(a, rc);
+	return ring_login_key(s->start->ring, &m, &r);
+}
+
+/* The first request of most clients: which methods are there?  No failure. */
+static int
+by_none(struct auth *a)
+{
 	a->failures--;
 	return fail(a, span_of(NULL, 0), false);
 }
@@ -210,25 +215,28 @@ static int
 fix_user(struct auth *a, const struct ssh_userauth *u)
 {
 	struct stream *s = a->s;
+	int rc = SP_OK;
 
 	if (!s->has_user) {
 		/* what no message can hold is nobody's name */
 		if (u->user.len >= sizeof(s->user) || span_find(u->user, 0) != u->user.len) {
-			struct ssh_userauth nobody = {.user = span_of(NULL, 0)};
-
-			(void)by_none(a, &nobody); /* for the record */
-			return conn_disconnect(
-			    s, SSH_DISCONNECT_ILLEGAL_USER_NAME, "this is no user name", SP_EAUTH);
+			rc = tell_name(a, span_of(NULL, 0));
+			return conn_disconnect(s, SSH_DISCONNECT_ILLEGAL_USER_NAME,
+			    "this is no user name", rc < 0 ? rc : SP_EAUTH);
 		}
 		memcpy(s->user, u->user.ptr, u->user.len);
 		s->user[u->user.len] = '\0';
 		s->has_user = true;
+		/* the messages of these two say it */
+		if (u->method != SSH_METHOD_PUBLICKEY && u->method != SSH_METHOD_PASSWORD)
+			rc = tell_name(a, u->user);
+		return rc == SP_OK || rc == SP_EAUTH ? SP_OK : not_judged(a, rc);
 	}
 	if (span_eq_str(u->user, s->user))
 		return SP_OK;
-	(void)by_none(a, u); /* for the record: the broker refuses it */
-	return conn_disconnect(
-	    s, SSH_DISCONNECT_ILLEGAL_USER_NAME, "the user name must not change", SP_EMISDIRECT);
+	rc = tell_name(a, u->user);
+	return conn_disconnect(s, SSH_DISCONNECT_ILLEGAL_USER_NAME, "the user name must not change",
+	    rc < 0 ? rc : SP_EMISDIRECT);
 }
 
 static int
@@ -236,7 +244,7 @@ by_method(struct auth *a, const struct ssh_userauth *u)
 {
 	switch (u->method) {
 	case SSH_METHOD_NONE:
-		return by_none(a, u);
+		return by_none(a);
 	case SSH_METHOD_PUBLICKEY:
 		return by_key(a, u);
 	case SSH_METHOD_PASSWORD:

@@ -268,8 +268,8 @@ static int
 take_adjust(struct stream *s, uint32_t n)
 {
 	if (s->ch.out_window + n > UINT32_MAX) /* RFC 4254 section 5.2 */
-		return conn_limited(s, "window", SSH_DISCONNECT_PROTOCOL_ERROR, 
-		    "the window overflows", SP_ERANGE);
+		return conn_limited(
+		    s, "window", SSH_DISCONNECT_PROTOCOL_ERROR, "the window overflows", SP_ERANGE);
 	s->ch.out_window += n;
 	return SP_OK;
 }
@@ -285,7 +285,8 @@ drop_data(struct stream *s, struct span data)
 	return rc;
 }
 
-/* Before a request it is the input of what will run: the request may be deferred, its data is not. */
+/* Before a request it is the input of what will run: the request may be deferred, its data is not.
+ */
 static int
 take_data(struct stream *s, struct span data)
 {

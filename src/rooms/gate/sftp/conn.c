@@ -61,8 +61,8 @@ conn_limit(struct stream *s, const char *limit, const char *detail)
 }
 
 int
-conn_limited(struct stream *s, const char *limit, enum ssh_disconnect reason, const char *text,
-    int err)
+conn_limited(
+    struct stream *s, const char *limit, enum ssh_disconnect reason, const char *text, int err)
 {
 	conn_limit(s, limit, text);
 	return conn_disconnect(s, reason, text, err);
@@ -72,8 +72,8 @@ conn_limited(struct stream *s, const char *limit, enum ssh_disconnect reason, co
 static void
 late(struct stream *s)
 {
-	conn_limit(s, s->name[0] != '\0' ? "StallTimeout" : "LoginGraceTime",
-	    "the client takes nothing");
+	conn_limit(
+	    s, s->name[0] != '\0' ? "StallTimeout" : "LoginGraceTime", "the client takes nothing");
 }
 
 /* ---- waiting ---- */
@@ -186,8 +186,8 @@ link_broke(struct stream *s, int err)
 		return conn_disconnect(
 		    s, SSH_DISCONNECT_MAC_ERROR, "a packet does not authenticate", err);
 	case SP_ERANGE:
-		return conn_limited(s, "packet length", SSH_DISCONNECT_PROTOCOL_ERROR,
-		    "bad packet length", err);
+		return conn_limited(
+		    s, "packet length", SSH_DISCONNECT_PROTOCOL_ERROR, "bad packet length", err);
 	case SP_ESYNTAX:
 		return conn_disconnect(s, SSH_DISCONNECT_PROTOCOL_ERROR, "bad padding", err);
 	default:

@@ -50,7 +50,7 @@ struct stream {
 	size_t session_len;
 	char algorithms[256]; /* what was agreed on, for the audit log */
 	enum ssh_cipher_id cipher_in, cipher_out;
-	int64_t keyed_ms;	      /* when these keys came into use */
+	int64_t keyed_ms; /* when these keys came into use */
 	int64_t rekey_ms; /* when the signer's patience for new ones is fully restored */
 	uint8_t *scratch, *i_s, *i_c; /* owned */
 	size_t i_s_len, i_c_len;
@@ -110,8 +110,8 @@ int channel_deferred(struct stream *s) MUST_USE;
 void channel_done(struct stream *s);
 
 /* ---- stream.c ---- */
-/* stream_spend - n bytes of data use up our window.  stream_input - data of the channel; stream_keep - what lies in the link's buffer must survive the
- * next packet. */
+/* stream_spend - n bytes of data use up our window.  stream_input - data of the channel;
+ * stream_keep - what lies in the link's buffer must survive the next packet. */
 int stream_spend(struct stream *s, size_t n) MUST_USE;
 int stream_input(struct stream *s, struct span data) MUST_USE;
 int stream_keep(struct stream *s) MUST_USE;

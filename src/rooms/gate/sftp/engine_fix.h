@@ -19,21 +19,23 @@ struct engine {
 	struct ssh_host_key_pair *key;
 	struct peer *peer;
 	pthread_t server, broker_thread, signer_thread;
-	_Atomic bool stops;	/* idle says so */
+	_Atomic bool stops; /* idle says so */
 	_Atomic bool signer_refuses;
 	_Atomic unsigned asked; /* logins that the broker was asked about */
 	_Atomic unsigned signs;
 	char user[64], limit[65]; /* the last that the broker heard of; read when it is over */
+	bool has_user;
 	unsigned limits;
 };
 
-/* engine_new - a connection of which nothing was sent; settings may be changed before engine_start. */
+/* engine_new - a connection of which nothing was sent; settings may be changed before engine_start.
+ */
 struct engine *engine_new(void);
 void engine_start(struct engine *e);
 /* engine_begin - started, with the client logged in and its channel open. */
 struct peer *engine_begin(struct engine *e, uint32_t window, uint32_t packet_max);
-/* engine_end - the client hangs up; the engine ends.  engine_over - the engine has ended, or ends by
- * itself; everything is joined and can be looked at.  engine_free - after either. */
+/* engine_end - the client hangs up; the engine ends.  engine_over - the engine has ended, or ends
+ * by itself; everything is joined and can be looked at.  engine_free - after either. */
 void engine_over(struct engine *e);
 void engine_end(struct engine *e);
 

@@ -16,7 +16,11 @@ link_init(struct link *l, int fd, int stall_ms, int (*starved)(void *), void *ar
 	struct span none = span_of(NULL, 0);
 	int rc;
 
-	*l = (struct link){.fd = fd, .stall_ms = stall_ms, .deadline_ms = INT64_MAX, .starved = starved, .arg = arg};
+	*l = (struct link){.fd = fd,
+	    .stall_ms = stall_ms,
+	    .deadline_ms = INT64_MAX,
+	    .starved = starved,
+	    .arg = arg};
 	l->in = mem_alloc(LINK_IN_BYTES);
 	l->out = mem_alloc(LINK_OUT_BYTES);
 	if (l->in == NULL || l->out == NULL)

@@ -27,8 +27,8 @@ struct link_side {
 };
 
 struct link {
-	int fd;	      /* borrowed */
-	int stall_ms; /* a client that takes nothing for so long is gone */
+	int fd;		     /* borrowed */
+	int stall_ms;	     /* a client that takes nothing for so long is gone */
 	int64_t deadline_ms; /* clock_mono_ms: nothing is waited for beyond it, whatever moves */
 	bool is_late;	     /* it was not taken in time */
 	int dead;	     /* sending failed with this error, for good; 0: it did not */
@@ -58,8 +58,8 @@ int link_raw(struct link *l, struct span s) MUST_USE;
  *   ret_seq  its sequence number
  *   errors   SP_ERANGE (length), SP_EBADTAG, SP_ESYNTAX (padding), SP_ECLOSED, those of starved */
 int link_recv(struct link *l, struct span *ret, uint32_t *ret_seq) MUST_USE;
-/* link_ready - would link_recv return without waiting?  What has come is taken in.  As link_recv, it
- * ends the loan of the last payload. */
+/* link_ready - would link_recv return without waiting?  What has come is taken in.  As link_recv,
+ * it ends the loan of the last payload. */
 bool link_ready(struct link *l);
 /* link_send - one packet.
  *   packet   LINK_HEAD free bytes, then len bytes of payload; changed
@@ -67,7 +67,8 @@ bool link_ready(struct link *l);
  *   errors   those of link_flush; SP_ECRYPTO */
 int link_send(struct link *l, uint8_t *packet, size_t len, struct span body) MUST_USE;
 /* link_flush - all that was sent is the kernel's.  Input that arrives meanwhile is taken in, as far
- * as there is room. errors   SP_ETIMEOUT (stall_ms without progress, or the deadline), SP_ECLOSED */
+ * as there is room. errors   SP_ETIMEOUT (stall_ms without progress, or the deadline), SP_ECLOSED
+ */
 int link_flush(struct link *l) MUST_USE;
 
 /* link_rekey - new protection of one side; the old is wiped.  reset: sequence numbers begin anew

@@ -21,8 +21,10 @@ peer_new(int fd)
 	assert_non_null(p->in);
 	assert_non_null(p->out);
 	assert_int_equal(fd_nonblock(fd, true), SP_OK);
-	assert_int_equal(ssh_cipher_new(SSH_CIPHER_NONE, SSH_MAC_NONE, false, none, none, none, &p->rx), SP_OK);
-	assert_int_equal(ssh_cipher_new(SSH_CIPHER_NONE, SSH_MAC_NONE, true, none, none, none, &p->tx), SP_OK);
+	assert_int_equal(
+	    ssh_cipher_new(SSH_CIPHER_NONE, SSH_MAC_NONE, false, none, none, none, &p->rx), SP_OK);
+	assert_int_equal(
+	    ssh_cipher_new(SSH_CIPHER_NONE, SSH_MAC_NONE, true, none, none, none, &p->tx), SP_OK);
 	return p;
 }
 
@@ -290,9 +292,9 @@ derive(struct peer *p, struct span k, struct span h, const char *letters, bool s
 	    ssh_derive_key(SSH_KEX_ID_CURVE25519, k, h, letters[1], id, key, c->key_len) < 0 ||
 	    ssh_derive_key(SSH_KEX_ID_CURVE25519, k, h, letters[2], id, mac, m->key_len) < 0)
 		fail_msg("no keys");
-	assert_int_equal(ssh_cipher_new(c->id, c->has_tag ? SSH_MAC_NONE : m->id, seal,
-			     span_of(key, c->key_len), span_of(iv, c->iv_len),
-			     span_of(mac, c->has_tag ? 0 : m->key_len), &ret),
+	assert_int_equal(
+	    ssh_cipher_new(c->id, c->has_tag ? SSH_MAC_NONE : m->id, seal, span_of(key, c->key_len),
+		span_of(iv, c->iv_len), span_of(mac, c->has_tag ? 0 : m->key_len), &ret),
 	    SP_OK);
 	return ret;
 }

@@ -28,7 +28,7 @@ struct peer_offer {
 };
 
 struct peer {
-	int fd; /* owned */
+	int fd;		   /* owned */
 	uint8_t *in, *out; /* owned */
 	size_t at, have;
 	struct ssh_cipher *rx, *tx; /* owned */
@@ -49,7 +49,8 @@ struct peer {
 struct peer *peer_new(int fd);
 void peer_free(struct peer *p);
 
-/* peer_writer - a payload in the making.  peer_send - it as a packet.  peer_bytes - bytes as they are. */
+/* peer_writer - a payload in the making.  peer_send - it as a packet.  peer_bytes - bytes as they
+ * are. */
 struct wr peer_writer(struct peer *p);
 void peer_send(struct peer *p, const struct wr *w);
 void peer_bytes(struct peer *p, struct span s);
@@ -66,8 +67,8 @@ struct span peer_expect(struct peer *p, uint8_t number);
  * word. */
 void peer_dies(struct peer *p, unsigned reason);
 
-/* peer_versions - both version lines.  peer_kexinit - ours leaves.  peer_exchange - from the server's
- * KEXINIT (which is taken unless it was, into i_s) to the new keys. */
+/* peer_versions - both version lines.  peer_kexinit - ours leaves.  peer_exchange - from the
+ * server's KEXINIT (which is taken unless it was, into i_s) to the new keys. */
 void peer_versions(struct peer *p);
 void peer_kexinit(struct peer *p);
 void peer_take_kexinit(struct peer *p, struct span payload);
@@ -89,6 +90,7 @@ void peer_adjust(struct peer *p, uint32_t n);
 void peer_channel(struct peer *p, enum ssh_msg number);
 /* peer_take - n bytes of channel data into out. */
 void peer_take(struct peer *p, uint8_t *out, size_t n);
-/* peer_ended - exit status, end and close of the channel come; its data is dropped; we close too. */
+/* peer_ended - exit status, end and close of the channel come; its data is dropped; we close too.
+ */
 unsigned peer_ended(struct peer *p);
 #endif

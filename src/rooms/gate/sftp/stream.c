@@ -5,7 +5,7 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 
-#define BACK_FIRST 131072u  /* bytes that `back` begins with */
+#define BACK_FIRST 131072u /* bytes that `back` begins with */
 #define GROW_MS 500	   /* a round trip that the window is to be enough for */
 #define BACK_KEEP 1048576u /* bytes that it may keep for the next time */
 
@@ -114,8 +114,8 @@ stream_reset(struct stream *s)
 }
 
 /* What was taken is granted anew, in large steps.  Where half a window does not last GROW_MS the
- * window is what limits a client that far away: it grows, up to SftpWindow.  (How much of it is left
- * here says nothing: we read as fast as it comes.) */
+ * window is what limits a client that far away: it grows, up to SftpWindow.  (How much of it is
+ * left here says nothing: we read as fast as it comes.) */
 static int
 grant(struct stream *s)
 {
@@ -151,7 +151,8 @@ pull(struct stream *s)
 	if (rc < 0)
 		return rc;
 	back_shrink(&s->ch);
-	if (kex_due(s)) /* what is awaited may come before the client's KEXINIT, and nothing behind it */
+	if (kex_due(s)) /* what is awaited may come before the client's KEXINIT, and nothing behind
+			   it */
 		return kex_begin(s);
 	rc = conn_next(s, &p);
 	return rc == SP_OK ? channel_take(s, p) : rc;

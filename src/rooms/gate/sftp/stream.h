@@ -19,10 +19,9 @@ struct stream;
 
 /* stream_need - wait until n bytes of input lie in a row.
  *   n        1 to STREAM_WANT_MAX
- *   ret      exactly n bytes; borrowed until the next call of any stream function; they can still be
- * taken behind a stream_send
- *   returns  1; 0 when the client closed its side before the first of them; SP_ECLOSED when it did
- * so in the middle */
+ *   ret      exactly n bytes; borrowed until the next call of any stream function; they can still
+ * be taken behind a stream_send returns  1; 0 when the client closed its side before the first of
+ * them; SP_ECLOSED when it did so in the middle */
 int stream_need(struct stream *s, size_t n, struct span *ret) MUST_USE;
 /* stream_some - whatever input lies there, at least 1 byte and at most n; waits for the first.  As
  * stream_need. */

@@ -507,7 +507,8 @@ test_requests(void **state)
 	peer_request(p, "env", "LANG", false);
 	peer_request(p, "exec", "rm -rf /", true);
 	(void)peer_expect(p, SSH_MSG_CHANNEL_SUCCESS);
-	assert_non_null(memmem(peer_expect(p, SSH_MSG_CHANNEL_EXTENDED_DATA).ptr, 40, "This server", 11));
+	assert_non_null(
+	    memmem(peer_expect(p, SSH_MSG_CHANNEL_EXTENDED_DATA).ptr, 40, "This server", 11));
 	assert_int_equal(peer_ended(p), 1);
 	peer_open(p, 1u << 20, 32768);
 	peer_request(p, "exec", "scp -t .", true);

@@ -1,4 +1,4 @@
-/* engine_fix.c - see engine_fix.h. */
+/* engine_fix_test.c - see engine_fix.h. */
 #include "rooms/gate/sftp/engine_fix.h"
 
 #include "base/mem.h"
@@ -7,6 +7,7 @@
 #include "sys/log.h"
 #include "sys/ready.h"
 
+#include <signal.h>
 #include <sys/socket.h>
 
 _Atomic size_t echo_step = SIZE_MAX, source_bytes, sink_bytes;
@@ -65,7 +66,8 @@ serve_echo(const struct sftp_session *s, int *ret_status)
 			return rc < 0 ? rc : stream_flush(s->stream);
 		len = got.len;
 		memcpy(copy, got.ptr, len); /* what is lent does not outlast a stream_send */
-		rc = stream_send(s->stream, span_of(copy, len / 2), span_of(copy + len / 2, len - len / 2));
+		rc = stream_send(
+		    s->stream, span_of(copy, len / 2), span_of(copy + len / 2, len - len / 2));
 		if (rc < 0)
 			return rc;
 		stream_take(s->stream, len);
@@ -108,7 +110,8 @@ serve_source(const struct sftp_session *s, int *ret_status)
 
 		for (size_t i = 0; i < n; i++)
 			part[i] = engine_byte(at + i);
-		rc = stream_send(s->stream, span_of(part, n < 5 ? n : 5), span_of(part + (n < 5 ? n : 5), n < 5 ? 0 : n - 5));
+		rc = stream_send(s->stream, span_of(part, n < 5 ? n : 5),
+		    span_of(part + (n < 5 ? n : 5), n < 5 ? 0 : n - 5));
 		if (rc < 0)
 			return rc;
 		at += n;
@@ -176,14 +179,19 @@ fails(struct engine *e, int err)
 	VERIFY(chan_send_failed(&e->broker, &m, -1) == SP_OK);
 }
 
-static void
-hear_user(struct engine *e, struct span user)
+/* The first name is the connection's. */
+static bool
+is_other(struct engine *e, struct span user)
 {
 	size_t n = user.len < sizeof(e->user) - 1 ? user.len : sizeof(e->user) - 1;
 
-	if (n != 0)
+	if (n != 0 && !e->has_user)
 		memcpy(e->user, user.ptr, n);
+	if (e->has_user)
+		return !span_eq_str(user, e->user);
 	e->user[n] = '\0';
+	e->has_user = true;
+	return false;
 }
 
 /* The key "good" does; "half" needs more. */
@@ -193,8 +201,9 @@ by_key(struct engine *e, struct span body)
 	struct ipc_login_key m;
 
 	VERIFY(ipc_get_login_key(body, &m) == SP_OK);
-	hear_user(e, m.user);
-	if (span_eq_str(m.user, "locked"))
+	if (is_other(e, m.user))
+		fails(e, SP_EMISDIRECT);
+	else if (span_eq_str(m.user, "locked"))
 		fails(e, SP_ELOCKOUT);
 	else if (span_eq_str(m.key, "half") && m.signature.len != 0)
 		auth(e, SSH_AUTH_PARTIAL, "password", false);
@@ -211,8 +220,9 @@ by_secret(struct engine *e, struct span body)
 	struct ipc_login_secret m;
 
 	VERIFY(ipc_get_login_secret(body, &m) == SP_OK);
-	hear_user(e, m.user);
-	if (m.kind == SSH_SECRET_CODE)
+	if (is_other(e, m.user))
+		fails(e, SP_EMISDIRECT);
+	else if (m.kind == SSH_SECRET_CODE)
 		auth(e, span_eq_str(m.secret, "123456") ? SSH_AUTH_DONE : SSH_AUTH_REFUSED,
 		    "keyboard-interactive", true);
 	else if (span_eq_str(m.secret, "secret"))
@@ -303,6 +313,7 @@ engine_new(void)
 
 	assert_non_null(e);
 	log_open("engine", LOG_LV_INFO);
+	assert_int_equal(sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL), 0);
 	conf_defaults(&e->conf);
 	assert_int_equal(ssh_host_key_make(1, pem, sizeof(pem), &n), SP_OK);
 	assert_int_equal(ssh_host_key_load(span_of(pem, n), &e->key), SP_OK);
