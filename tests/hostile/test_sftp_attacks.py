@@ -49,7 +49,7 @@ class Prey:
             assert c.sftp.get("secret") == SECRET
             mine = c.peer
         new = [e for e in self.server.audit() if e["n"] > self.first and e.get("addr") != mine]
-        loot = [e for e in new if e["event"] in ("file.read", "upload.resumed") and "victim" in str(e.get("path"))]
+        loot = [e for e in new if e["event"] in ("file.read", "upload.resumed") and str(e.get("path")).startswith("/Home/victim/")]
         assert not loot, f"the thief got {len(loot)} keys: {loot[:3]}"
         assert not [e for e in new if e["event"] == "login" and e["user"] == "victim"], "somebody is in as the victim"
         assert not [e for e in new if e["event"] in ("worker.killed", "worker.violation", "room.died")], new[-3:]
