@@ -11,19 +11,21 @@
 #define BLOCKS_MAX 1024u /* in one reply: 64 KiB of SHA-512 */
 
 struct checking {
-	struct span algorithm; /* the client's own spelling */
+	struct span algorithm; /* ours: what the client sent is not there for so long */
 	uint64_t offset, length;
 	uint32_t block;
 };
 
 static bool
-is_known(struct span name)
+is_known(struct span name, struct span *ret)
 {
 	static const char *const names[] = {"sha256", "sha384", "sha512"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (span_eq_str(name, names[i]))
+		if (span_eq_str(name, names[i])) {
+			*ret = span_str(names[i]);
 			return true;
+		}
 	return false;
 }
 
@@ -35,10 +37,8 @@ choose(struct sftp *x, struct span list, struct span *ret)
 		struct span name = span_cut(list, span_find(list, ','));
 
 		list = span_skip(list, name.len + 1);
-		if (is_known(name)) {
-			*ret = name;
+		if (is_known(name, ret))
 			return SP_OK;
-		}
 	}
 	return answer_why(x, SP_ENOTIMPL, "hashes are made with sha256, sha384 and sha512");
 }
@@ -64,9 +64,10 @@ free_digest(struct digest **d)
 	digest_free(*d);
 }
 
-/* The hash of n bytes at offset. */
+/* The hash of n bytes at offset; SFTP_REPLIED when the connection is over. */
 static int
-put_hash(struct wr *w, struct source *s, struct span algorithm, uint64_t offset, uint64_t n)
+put_hash(struct sftp *x, struct wr *w, struct source *s, struct span algorithm, uint64_t offset,
+    uint64_t n)
 {
 	DEFER(free_digest) struct digest *d = NULL;
 	uint8_t out[DIGEST_BYTES_MAX];
@@ -76,6 +77,9 @@ put_hash(struct wr *w, struct source *s, struct span algorithm, uint64_t offset,
 	while (rc == SP_OK && n != 0) {
 		struct source_view v;
 
+		x->over = stream_hear(x->stream);
+		if (x->over != SP_OK)
+			return SFTP_REPLIED;
 		rc = source_read(s, offset, n, &v);
 		if (rc == SP_OK && v.total == 0)
 			rc = SP_ERANGE;
@@ -139,10 +143,10 @@ check(struct sftp *x, struct checking *c, struct source *s)
 	do {
 		uint64_t n = c->block != 0 && c->block < end - at ? c->block : end - at;
 
-		rc = put_hash(&w, s, c->algorithm, at, n);
+		rc = put_hash(x, &w, s, c->algorithm, at, n);
 		at += n;
 	} while (rc == SP_OK && at < end);
-	if (rc < 0)
+	if (rc != SP_OK)
 		return rc;
 	sftp_end(&w, begun);
 	return answer_send(x, &w);

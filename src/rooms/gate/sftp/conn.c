@@ -234,34 +234,39 @@ conn_judge(struct stream *s, uint8_t number, enum ssh_phase phase, uint32_t seq)
 }
 
 int
+conn_one(struct stream *s, struct span *ret)
+{
+	struct span p;
+	uint32_t seq;
+	int rc = conn_packet(s, &p, &seq);
+
+	*ret = span_of(NULL, 0);
+	if (rc == SP_OK)
+		rc = conn_judge(s, p.ptr[0], s->phase, seq);
+	if (rc < 0)
+		return rc;
+	if (rc == SSH_DROP)
+		return SP_OK;
+	if (p.ptr[0] == SSH_MSG_DISCONNECT) {
+		s->broken = SP_ECLOSED;
+		return SP_ECLOSED;
+	}
+	if (p.ptr[0] == SSH_MSG_KEXINIT && s->keyed && s->phase >= SSH_PHASE_SERVICE)
+		return kex_answer(s, p);
+	if (p.ptr[0] != SSH_MSG_EXT_INFO) /* nothing in it is of use to us */
+		*ret = p;
+	return SP_OK;
+}
+
+int
 conn_next(struct stream *s, struct span *ret)
 {
-	for (;;) {
-		struct span p;
-		uint32_t seq;
-		int rc = conn_packet(s, &p, &seq);
+	int rc;
 
-		if (rc == SP_OK)
-			rc = conn_judge(s, p.ptr[0], s->phase, seq);
-		if (rc < 0)
-			return rc;
-		if (rc == SSH_DROP)
-			continue;
-		if (p.ptr[0] == SSH_MSG_DISCONNECT) {
-			s->broken = SP_ECLOSED;
-			return SP_ECLOSED;
-		}
-		if (p.ptr[0] == SSH_MSG_KEXINIT && s->keyed && s->phase >= SSH_PHASE_SERVICE) {
-			rc = kex_answer(s, p);
-			if (rc < 0)
-				return rc;
-			continue;
-		}
-		if (p.ptr[0] == SSH_MSG_EXT_INFO) /* nothing in it is of use to us */
-			continue;
-		*ret = p;
-		return SP_OK;
-	}
+	do
+		rc = conn_one(s, ret);
+	while (rc == SP_OK && ret->len == 0);
+	return rc;
 }
 
 /* ---- the beginning ---- */

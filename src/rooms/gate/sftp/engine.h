@@ -75,6 +75,8 @@ int conn_packet(struct stream *s, struct span *ret, uint32_t *ret_seq) MUST_USE;
 /* conn_next - the next message that the phase waits for; what any phase has to do with others is
  * done. ret  borrowed until the next call */
 int conn_next(struct stream *s, struct span *ret) MUST_USE;
+/* conn_one - as conn_next, for one packet: empty when there was nothing in it for the caller. */
+int conn_one(struct stream *s, struct span *ret) MUST_USE;
 /* conn_judge - SSH_TAKE: it is the caller's; SSH_DROP: nothing is to be done; an error: the client
  * was told, it is over. */
 int conn_judge(struct stream *s, uint8_t number, enum ssh_phase phase, uint32_t seq) MUST_USE;

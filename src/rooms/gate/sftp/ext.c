@@ -198,20 +198,37 @@ sftp_do_fsync(struct sftp *x, const struct sftp_fsync *m)
 	return upload_failed(x, h->upload, upload_sync(h->upload));
 }
 
+/* What was read, to its place, in front of which old content may have to be read first. */
 static int
-copy(struct upload *u, struct source *s, uint64_t from, uint64_t length, uint64_t to)
+copy_part(struct upload *u, struct source *s, const struct source_view *v, uint64_t to)
+{
+	int rc;
+
+	s->is_lent = true;
+	rc = upload_at(u, to, v->total);
+	for (size_t i = 0; rc == SP_OK && i < v->n; i++)
+		rc = upload_put(u, v->part[i]);
+	s->is_lent = false;
+	return rc == SP_OK ? upload_done_with(u) : rc;
+}
+
+static int
+copy(
+    struct sftp *x, struct upload *u, struct source *s, uint64_t from, uint64_t length, uint64_t to)
 {
 	while (length != 0) {
 		struct source_view v;
-		int rc = source_read(s, from, length, &v);
+		int rc;
 
-		if (rc < 0 || v.total == 0)
-			return rc;
-		rc = upload_at(u, to, v.total);
-		for (size_t i = 0; rc == SP_OK && i < v.n; i++)
-			rc = upload_put(u, v.part[i]);
-		if (rc == SP_OK)
-			rc = upload_done_with(u);
+		x->over = stream_hear(x->stream);
+		if (x->over != SP_OK)
+			return SFTP_REPLIED;
+		rc = source_read(s, from, length, &v);
+		if (rc < 0)
+			return upload_spoil(u, rc);
+		if (v.total == 0)
+			return SP_OK;
+		rc = copy_part(u, s, &v, to);
 		if (rc < 0)
 			return rc;
 		from += v.total;
@@ -238,6 +255,6 @@ sftp_do_copy_data(struct sftp *x, const struct sftp_copy_data *m)
 	if (s == NULL)
 		return SP_OK;
 	rc = copy(
-	    h->upload, s, m->from_offset, m->length != 0 ? m->length : UINT64_MAX, m->to_offset);
+	    x, h->upload, s, m->from_offset, m->length != 0 ? m->length : UINT64_MAX, m->to_offset);
 	return upload_failed(x, h->upload, rc);
 }

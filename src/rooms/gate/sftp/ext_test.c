@@ -169,6 +169,62 @@ test_copy(void **state)
 	end(f);
 }
 
+/* What is copied lies in readers that the old content of the target must not take away, however
+ * many there are. */
+static void
+test_copy_many_readers(void **state)
+{
+	struct fix *f = begin();
+	struct name from, to, other[8];
+	char name[] = "0";
+
+	(void)state;
+	store_add_file(&f->store, "/Home/alice/big", bytes(0, 900000).ptr, 900000);
+	store_add_file(&f->store, "/Home/alice/old", bytes(0, 300000).ptr, 300000);
+	for (size_t i = 0; i < ARRAY_LEN(other); i++) {
+		char path[] = "/Home/alice/0";
+
+		path[sizeof(path) - 2] = name[0] = (char)('0' + i);
+		store_add_file(&f->store, path, bytes(0, 400000).ptr, 400000);
+		other[i] = open_file(f, name, R);
+	}
+	from = open_file(f, "big", R);
+	to = open_file(f, "old", W);
+	/* all 32 readers are in use once the old content is opened: 5, 6 times 4, 2, and its first
+	 */
+	(void)read_at(f, from, 300000, SFTP_READ_MAX);
+	for (size_t i = 0; i < 6; i++)
+		(void)read_at(f, other[i], 0, SFTP_READ_MAX);
+	ASK(f, copy_data, .from = name_span(&from), .from_offset = 300000, .to = name_span(&to),
+	    .to_offset = 300000);
+	(void)got_status(f, SFTP_FX_OK);
+	assert_true(played_heard(f->stream) >= 900000 / SFTP_READ_MAX);
+	close_ok(f, to);
+	check_file(f, "/Home/alice/old", 900000);
+	end(f);
+}
+
+/* A copy that stopped in the middle is no file: what was there stays. */
+static void
+test_copy_damage(void **state)
+{
+	struct fix *f = begin();
+	struct name from, to;
+
+	(void)state;
+	store_add_file(&f->store, "/Home/alice/big", bytes(0, 900000).ptr, 900000);
+	store_add_file(&f->store, "/Home/alice/good", bytes(0, 5000).ptr, 5000);
+	store_spoil(store_find(&f->store, "/Home/alice/big"), 600000);
+	from = open_file(f, "big", R);
+	to = open_file(f, "good", W | CREAT | TRUNC);
+	ASK(f, copy_data, .from = name_span(&from), .to = name_span(&to));
+	(void)got_status(f, SFTP_FX_FAILURE);
+	ASK(f, close, .handle = name_span(&to));
+	(void)got_status(f, SFTP_FX_FAILURE);
+	check_file(f, "/Home/alice/good", 5000);
+	end(f);
+}
+
 /* ---- check-file ---- */
 
 /* The reply holds these hashes: of blocks of the pattern. */
@@ -275,6 +331,7 @@ test_check_file_blocks(void **state)
 	ASK(f, check_file, .handle = name_span(&h), .algorithms = SPAN_LIT("sha512"),
 	    .length = 256 * 1023 + 255, .block = 256);
 	check_hashes(f, "sha512", 0, 256 * 1023 + 255, 256);
+	assert_true(played_heard(f->stream) >= 1024);
 	ASK(f, check_file, .handle = name_span(&h), .algorithms = SPAN_LIT("sha512"),
 	    .length = 256 * 1024, .block = 256);
 	(void)got_status(f, SFTP_FX_FAILURE);
@@ -304,6 +361,8 @@ main(void)
 	    cmocka_unit_test(test_homes),
 	    cmocka_unit_test(test_users_groups),
 	    cmocka_unit_test(test_copy),
+	    cmocka_unit_test(test_copy_many_readers),
+	    cmocka_unit_test(test_copy_damage),
 	    cmocka_unit_test(test_check_file),
 	    cmocka_unit_test(test_check_file_refused),
 	    cmocka_unit_test(test_check_file_blocks),

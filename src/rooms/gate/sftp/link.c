@@ -184,7 +184,7 @@ link_ready(struct link *l)
 {
 	size_t have;
 	uint32_t n;
-	int64_t got = 0;
+	int64_t got = SP_EFULL; /* nothing now */
 
 	make_room(l, LINK_IN_BYTES / 2);
 	if (l->have < LINK_IN_BYTES)
@@ -192,6 +192,8 @@ link_ready(struct link *l)
 	if (got > 0)
 		l->have += (size_t)got;
 	have = l->have - l->at;
+	if (got <= 0 && got != SP_EFULL) /* the end of the connection is link_recv's to find, too */
+		return true;
 	if (have < 4)
 		return false;
 	/* what is no packet is link_recv's to find out */

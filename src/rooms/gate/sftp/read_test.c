@@ -241,6 +241,29 @@ test_flood(void **state)
 	end(f);
 }
 
+/* An extent whose lengths contradict each other is not believed the second time either. */
+static void
+test_contradiction(void **state)
+{
+	struct fix *f = fix_new();
+	struct node *n = store_add_file(&f->store, "/Home/alice/x", bytes(0, 300000).ptr, 300000);
+	struct name h;
+
+	(void)state;
+	n->is_split = n->is_lied = true;
+	fix_begin(f);
+	h = open_file(f, "x", R);
+	assert_true(span_eq(read_at(f, h, 0, 1000), bytes(0, 1000)));
+	for (int i = 0; i < 2; i++) {
+		ASK(f, read, .handle = name_span(&h), .offset = 200000, .length = 1000);
+		(void)got_status(f, SFTP_FX_FAILURE);
+	}
+	assert_true(span_eq(read_at(f, h, 0, 1000), bytes(0, 1000)));
+	fix_end(f);
+	assert_int_equal(f->rc, SP_OK);
+	fix_free(f);
+}
+
 int
 main(void)
 {
@@ -254,6 +277,7 @@ main(void)
 	    cmocka_unit_test(test_replaced_meanwhile),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_flood),
+	    cmocka_unit_test(test_contradiction),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

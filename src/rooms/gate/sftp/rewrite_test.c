@@ -194,6 +194,38 @@ test_untouched(void **state)
 	end(f);
 }
 
+/* A handle is its file's, whatever has the name now. */
+static void
+test_renamed(void **state)
+{
+	struct fix *f = begin();
+	struct sftp_attrs a = {.flags = SFTP_ATTR_TIMES, .mtime = 77};
+	struct name r, w;
+
+	(void)state;
+	add_old(f, 0);
+	r = open_file(f, "x", R);
+	w = open_file(f, "x", W);
+	ASK(f, rename, .from = SPAN_LIT("x"), .to = SPAN_LIT("y"));
+	(void)got_status(f, SFTP_FX_OK);
+	add_old(f, 1000);
+	ASK(f, fsetstat, .handle = name_span(&r), .attrs = a);
+	(void)got_status(f, SFTP_FX_OK);
+	assert_int_equal(store_find(&f->store, "/Home/alice/y")->modified_us, 77000000);
+	a.mtime = 78;
+	ASK(f, fsetstat, .handle = name_span(&w), .attrs = a);
+	(void)got_status(f, SFTP_FX_OK);
+	close_ok(f, w);
+	assert_int_equal(store_find(&f->store, "/Home/alice/y")->modified_us, 78000000);
+	/* nor is what has it emptied through a handle that only reads */
+	a = (struct sftp_attrs){.flags = SFTP_ATTR_SIZE};
+	ASK(f, fsetstat, .handle = name_span(&r), .attrs = a);
+	(void)got_status(f, SFTP_FX_OK); /* its own size */
+	check_file(f, "/Home/alice/x", 1000);
+	assert_int_equal(store_find(&f->store, "/Home/alice/x")->modified_us, PLAYED_TIME_US);
+	end(f);
+}
+
 /* Cut to a length in the middle of the old content. */
 static void
 test_cut_old(void **state)
@@ -396,6 +428,7 @@ main(void)
 	    cmocka_unit_test(test_patch_far),
 	    cmocka_unit_test(test_patch_conflict),
 	    cmocka_unit_test(test_untouched),
+	    cmocka_unit_test(test_renamed),
 	    cmocka_unit_test(test_cut_old),
 	    cmocka_unit_test(test_read_and_write),
 	    cmocka_unit_test(test_resume),

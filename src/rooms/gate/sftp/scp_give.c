@@ -300,6 +300,9 @@ give_matches(struct give *g, struct span pattern)
 		return say(g, rc);
 	l->folder = e.id;
 	while (rc == SP_OK && !l->is_ended) {
+		rc = stream_hear(g->c->stream); /* nothing may match for a long time */
+		if (rc < 0)
+			return rc;
 		rc = next_page(g, l);
 		if (rc < 0)
 			return say(g, rc);

@@ -392,6 +392,7 @@ test_give_pattern(void **state)
 	fix_start(f);
 	ack(f);
 	assert_string_equal(line(f), "\1scp: /Home/alice/in: no such file or folder");
+	assert_true(played_heard(f->stream) > 0);
 	end(f, 1);
 }
 

@@ -240,7 +240,8 @@ sink_commit(struct sink *k, uint64_t modified_us, struct ipc_entry *ret)
 bool
 sink_passes(int err)
 {
-	return err == SP_EDISKFULL || err == SP_EQUOTA || err == SP_EUNAVAIL || err == SP_ELOCKED;
+	return err == SP_EDISKFULL || err == SP_EQUOTA || err == SP_EUNAVAIL || err == SP_ELOCKED ||
+	       err == SP_ENOMEM;
 }
 
 /* Can what is there be continued later? */

@@ -51,9 +51,9 @@ reader_of(struct source *s, uint64_t blob_offset, struct blob_reader **ret)
 	int rc;
 
 	if (s->reader[i] == NULL) {
-		if (s->pool->n_readers == SOURCE_READERS_ALL)
+		if (s->pool->n_readers >= SOURCE_READERS_ALL)
 			for (struct source *o = s->pool->first; o != NULL; o = o->next)
-				if (o != s)
+				if (o != s && !o->is_lent)
 					drop_readers(o);
 		rc = blob_reader_new(s->opened.fd, s->opened.key, s->opened.blob, s->opened.segment,
 		    s->opened.blob_length, &s->reader[i]);
@@ -216,7 +216,13 @@ go_to(struct source *s, struct source_view *v, uint64_t offset)
 		return rc;
 	close_extent(s);
 	rc = open_extent(s, &m);
-	return rc == SP_OK && (s->version != version || !in_extent(s, offset)) ? SP_EDAMAGED : rc;
+	if (rc == SP_OK && (s->version != version || !in_extent(s, offset)))
+		rc = SP_EDAMAGED;
+	if (rc < 0) { /* nothing of it is believed at the next READ */
+		close_extent(s);
+		s->version = version;
+	}
+	return rc;
 }
 
 /* As many bytes at offset as come in one piece. */

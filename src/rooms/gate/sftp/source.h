@@ -13,7 +13,9 @@
 
 #define SOURCE_READERS                                                                             \
 	6u /* of one source: a READ of 255 KiB touches at most 5 segments of 64 KiB */
-#define SOURCE_READERS_ALL 32u /* of a connection: 4 MiB with segments of 128 KiB */
+#define SOURCE_READERS_ALL                                                                         \
+	32u /* of a connection: 4 MiB with segments of 128 KiB; SOURCE_READERS more while one is   \
+	       lent */
 
 struct source;
 struct source_pool {
@@ -25,6 +27,7 @@ struct source {
 	struct source_pool *pool;
 	struct source *next; /* in the pool */
 	bool is_listed;
+	bool is_lent; /* what it gave is still needed: it keeps its readers whatever others want */
 	struct opened opened; /* the extent in hand */
 	struct blob_reader *reader[SOURCE_READERS];
 	uint8_t *small;		      /* all of a small file */

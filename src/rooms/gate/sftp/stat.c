@@ -206,6 +206,22 @@ sftp_do_lsetstat(struct sftp *x, const struct sftp_lsetstat *m)
 	return setstat(x, m->path, &m->attrs);
 }
 
+/* Of a file that is only read: by its number, since the path may be another file's by now. */
+static int
+set_source(struct sftp *x, const struct source *s, const struct sftp_attrs *a)
+{
+	struct ipc_touch m = {.by = BY_FILE,
+	    .id = s->file,
+	    .path = span_of(NULL, 0),
+	    .modified_us = (uint64_t)a->mtime * 1000000};
+	struct ipc_done done;
+	int rc = check_owner(x, a);
+
+	if (rc == SP_OK && (a->flags & SFTP_ATTR_SIZE) && a->size != s->size)
+		return answer_why(x, SP_EPERM, "the file is not open for writing");
+	return rc == SP_OK && (a->flags & SFTP_ATTR_TIMES) ? ring_touch(x->ring, &m, &done) : rc;
+}
+
 int
 sftp_do_fsetstat(struct sftp *x, const struct sftp_fsetstat *m)
 {
@@ -217,9 +233,8 @@ sftp_do_fsetstat(struct sftp *x, const struct sftp_fsetstat *m)
 		return rc;
 	if (h->upload != NULL)
 		return set_upload(x, h->upload, &m->attrs);
-	if ((m->attrs.flags & SFTP_ATTR_SIZE) && h->kind == HANDLE_FILE &&
-	    m->attrs.size != h->source->size)
-		return answer_why(x, SP_EPERM, "the file is not open for writing");
+	if (h->kind == HANDLE_FILE)
+		return set_source(x, h->source, &m->attrs);
 	rc = path_resolve(SPAN_LIT("/"), handle_path(h), &p);
 	return rc == SP_OK ? set_path(x, &p, &m->attrs) : rc;
 }

@@ -237,7 +237,7 @@ say_blob(struct store *s, struct node *n, uint64_t offset)
 	IPC_ENTRY(F)
 #undef F
 	VERIFY(chan_send_file_open(&s->broker, &m, n->fd) == SP_OK);
-	say_key(s, n->size, false);
+	say_key(s, n->is_lied && m.start != 0 ? n->size + 1 : n->size, false);
 }
 
 static void

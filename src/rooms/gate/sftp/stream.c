@@ -154,8 +154,8 @@ pull(struct stream *s)
 	if (kex_due(s)) /* what is awaited may come before the client's KEXINIT, and nothing behind
 			   it */
 		return kex_begin(s);
-	rc = conn_next(s, &p);
-	return rc == SP_OK ? channel_take(s, p) : rc;
+	rc = conn_one(s, &p); /* no more: nothing may follow before we have sent something */
+	return rc == SP_OK && p.len != 0 ? channel_take(s, p) : rc;
 }
 
 static bool
@@ -286,6 +286,21 @@ await_window(struct stream *s)
 	return rc == SP_OK && s->ch.close_in ? SP_ECLOSED : rc;
 }
 
+/* What has come, without waiting, until `most` bytes of input lie here. */
+static int
+hear(struct stream *s, size_t most)
+{
+	int rc = SP_OK;
+
+	while (rc == SP_OK && s->ch.back_len < most) {
+		rc = stream_keep(s); /* link_ready ends the loan of what lies in its buffer */
+		if (rc < 0 || !link_ready(&s->link))
+			break;
+		rc = pull(s);
+	}
+	return rc;
+}
+
 /* What was gathered leaves.  A client with a large window may have much to take before we wait for
  * it: that it rekeys, asks whether we are there, or has closed the channel, is heard meanwhile. */
 static int
@@ -293,13 +308,7 @@ leave(struct stream *s)
 {
 	int rc = link_flush(&s->link);
 
-	while (rc == SP_OK && s->ch.back_len < LINK_GATHER) {
-		rc = stream_keep(s); /* link_ready ends the loan of what lies in its buffer */
-		if (rc < 0 || !link_ready(&s->link))
-			break;
-		rc = pull(s);
-	}
-	return rc;
+	return rc == SP_OK ? hear(s, LINK_GATHER) : rc;
 }
 
 /* One packet of what is pending and as much of body as goes with it; *ret_sent bytes of body went.
@@ -417,4 +426,17 @@ stream_flush(struct stream *s)
 	int rc = stream_emit(s);
 
 	return rc == SP_OK ? link_flush(&s->link) : rc;
+}
+
+int
+stream_hear(struct stream *s)
+{
+	int rc;
+
+	if (s->broken != 0)
+		return s->broken;
+	s->used = true; /* the client waits for us, not we for it */
+	/* all that the window allows: the end of the connection may lie behind it */
+	rc = hear(s, SIZE_MAX);
+	return rc == SP_OK && s->ch.close_in ? SP_ECLOSED : rc;
 }

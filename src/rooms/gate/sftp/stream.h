@@ -32,6 +32,11 @@ void stream_take(struct stream *s, size_t n);
 /* stream_waiting - is there input that was not taken yet, without waiting? */
 bool stream_waiting(struct stream *s);
 
+/* stream_hear - during long work for one request: what has come is kept, up to the receive window,
+ * and what is no input is answered; nothing is waited for.  Ends loans as stream_send does.
+ *   errors  the connection is over */
+int stream_hear(struct stream *s) MUST_USE;
+
 /* stream_send - head, then body, to the client.  Both are copied or encrypted before it returns;
  * neither may be input of this stream.
  * Blocks while the client does not take more; input that arrives meanwhile is kept, up to the

@@ -16,6 +16,7 @@ struct stream {
 	struct queue in, out;
 	size_t step, lent_len;
 	uint8_t *lent;
+	unsigned heard;
 	bool closed, broken, over;
 };
 
@@ -219,6 +220,31 @@ stream_send(struct stream *s, struct span head, struct span body)
 	pthread_cond_broadcast(&s->moved);
 	pthread_mutex_unlock(&s->lock);
 	return rc;
+}
+
+int
+stream_hear(struct stream *s)
+{
+	int rc;
+
+	pthread_mutex_lock(&s->lock);
+	mem_free(s->lent); /* as stream_send */
+	s->lent = NULL;
+	s->heard++;
+	rc = s->broken ? SP_ECLOSED : SP_OK;
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+unsigned
+played_heard(struct stream *s)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->heard;
+	pthread_mutex_unlock(&s->lock);
+	return n;
 }
 
 int

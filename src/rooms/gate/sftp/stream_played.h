@@ -5,8 +5,9 @@
 
 #include "rooms/gate/sftp/stream.h"
 
-#define PLAYED_OUT_MAX (8u << 20) /* bytes that the client has not taken: then stream_send waits   \
-				   */
+#define PLAYED_OUT_MAX                                                                             \
+	(8u << 20) /* bytes that the client has not taken: then stream_send waits                  \
+		    */
 
 struct stream *played_new(void);
 void played_free(struct stream *s);
@@ -20,6 +21,8 @@ bool played_get(struct stream *s, void *out, size_t n);
 void played_close(struct stream *s);
 void played_break(struct stream *s);
 void played_over(struct stream *s);
+/* played_heard - how often the server looked for the end of the connection during its work. */
+unsigned played_heard(struct stream *s);
 /* played_left - bytes that the client has not taken. */
 size_t played_left(struct stream *s);
 #endif

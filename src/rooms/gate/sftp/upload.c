@@ -98,6 +98,9 @@ copy_base(struct upload *u, uint64_t end)
 	while (rc == SP_OK && u->sink.position < end) {
 		struct source_view v;
 
+		rc = stream_hear(u->session->stream);
+		if (rc < 0)
+			break;
 		rc = source_read(u->base, u->sink.position, end - u->sink.position, &v);
 		if (rc == SP_OK && v.total == 0)
 			rc = SP_EDAMAGED;
@@ -266,6 +269,14 @@ upload_done_with(struct upload *u)
 		u->err = drain(u);
 	u->is_held = false;
 	return u->err;
+}
+
+int
+upload_spoil(struct upload *u, int rc)
+{
+	if (u->err == SP_OK)
+		u->err = rc;
+	return rc;
 }
 
 /* ---- size, sync, end ---- */

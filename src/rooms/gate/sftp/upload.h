@@ -57,6 +57,8 @@ int upload_begin(struct upload *u, const struct sftp_session *s, struct source_p
 int upload_at(struct upload *u, uint64_t offset, uint64_t len) MUST_USE;
 int upload_put(struct upload *u, struct span s) MUST_USE;
 int upload_done_with(struct upload *u) MUST_USE;
+/* upload_spoil - what was to be written cannot be had: it does not become the file.  returns  rc */
+int upload_spoil(struct upload *u, int rc);
 
 /* upload_size - bytes that the file would have now.  upload_set_size - SP_ENOTIMPL with why. */
 uint64_t upload_size(const struct upload *u);

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 
 #define EXIT_SOFTWARE 70
-#define SPARE_FILES                                                                                \
-	32 /* descriptors beside those of open files: sockets, a blob that is written              \
-	    */
+/* descriptors beside one for each open file: sockets, and of each of the 16 uploads that the broker
+ * allows a blob that is written and an old version */
+#define SPARE_FILES 64
 #define SIGNER_TIMEOUT_MS 30000 /* a signer that does not answer for this long is gone */
 
 /* Which host keys does the signer have, and what does it want to see in the first KEXINIT? */
