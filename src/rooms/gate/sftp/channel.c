@@ -113,7 +113,8 @@ end(struct stream *s, uint32_t status)
 
 	if (rc == SP_ECLOSED && s->broken == 0) /* it was closed meanwhile */
 		rc = SP_OK;
-	s->start->in_hand++; /* a client that is cut off before its close takes that for a failure */
+	s->start
+	    ->in_hand++; /* a client that is cut off before its close takes that for a failure */
 	if (rc == SP_OK && !ch->close_in) {
 		w = conn_writer(s);
 		ssh_put_exit_status(&w, ch->peer, status);

@@ -31,7 +31,7 @@ played_add(struct store *s, const char *path, bool is_folder)
 		memcpy(n->path, path, strlen(path) + 1);
 		return n;
 	}
-	VERIFY(!"more nodes");
+	VERIFY(false); /* more nodes */
 	return NULL;
 }
 

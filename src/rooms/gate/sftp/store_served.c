@@ -567,7 +567,7 @@ serve(struct store *s, uint16_t id, struct span body)
 			table[i].fn(s, body);
 			return;
 		}
-	VERIFY(!"a request that the server should know");
+	VERIFY(false); /* a request that the server should know */
 }
 
 void *
