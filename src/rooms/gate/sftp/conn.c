@@ -233,6 +233,28 @@ conn_judge(struct stream *s, uint8_t number, enum ssh_phase phase, uint32_t seq)
 	}
 }
 
+/* RFC 4253 section 7.1 forbids it, and asyncssh (2.10) does it at every rekey: messages of the
+ * channel behind the client's own KEXINIT.  They come under the old keys, which are good, so a
+ * later exchange takes them, as OpenSSH's does. */
+static bool
+is_late(const struct stream *s, uint8_t number)
+{
+	return s->exchanging && (s->phase == SSH_PHASE_KEX || s->phase == SSH_PHASE_NEWKEYS) &&
+	       number >= SSH_MSG_CHANNEL_OPEN && number <= SSH_MSG_CHANNEL_FAILURE;
+}
+
+static int
+take_late(struct stream *s, struct span p, uint32_t seq)
+{
+	int rc = conn_judge(s, p.ptr[0], SSH_PHASE_OPEN, seq);
+
+	if (rc == SSH_TAKE)
+		rc = channel_take(s, p);
+	else if (rc == SSH_DROP)
+		return SP_OK;
+	return rc == SP_OK ? stream_keep(s) : rc; /* the exchange's next packet is on its way */
+}
+
 int
 conn_one(struct stream *s, struct span *ret)
 {
@@ -241,6 +263,8 @@ conn_one(struct stream *s, struct span *ret)
 	int rc = conn_packet(s, &p, &seq);
 
 	*ret = span_of(NULL, 0);
+	if (rc == SP_OK && is_late(s, p.ptr[0]))
+		return take_late(s, p, seq);
 	if (rc == SP_OK)
 		rc = conn_judge(s, p.ptr[0], s->phase, seq);
 	if (rc < 0)

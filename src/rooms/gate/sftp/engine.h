@@ -13,7 +13,7 @@
 #define KEXINIT_MAX 16384u   /* bytes of a KEXINIT: SSH_KEX's row */
 #define DEFERRED_MAX                                                                               \
 	65536u /* bytes of messages that wait for the end of a key exchange that we began */
-#define WINDOW_FIRST 4194304u /* bytes: our receive window at first; it grows to SftpWindow */
+#define WINDOW_FIRST 16777216u /* bytes: our receive window at first; it grows to SftpWindow */
 #define CHANNEL_PACKET_MAX                                                                         \
 	131072u		  /* bytes of data in a packet that we accept, and the most that we send */
 #define PEND_BYTES 32768u /* small replies that are gathered into one packet */

@@ -382,7 +382,9 @@ kex_answer(struct stream *s, struct span payload)
 	kex_offer(s, &o);
 	s->exchanging = true;
 	rc = send_kexinit(s, &o);
-	return rc == SP_OK ? finish(s, payload, &o, phase) : rc;
+	if (rc == SP_OK)
+		rc = finish(s, payload, &o, phase);
+	return rc == SP_OK ? channel_deferred(s) : rc;
 }
 
 bool

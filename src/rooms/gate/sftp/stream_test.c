@@ -1,4 +1,5 @@
 /* stream_test.c - the channel's bytes: splits, windows in both directions, rekeys in between. */
+#include "rooms/gate/sftp/engine.h"
 #include "rooms/gate/sftp/engine_fix.h"
 
 #include "base/mem.h"
@@ -144,7 +145,7 @@ test_window_grows(void **state)
 	engine_serves(serve_sink);
 	e->conf.sftp_window = 100 << 20;
 	p = engine_begin(e, 1u << 20, 32768);
-	assert_int_equal(p->granted, 4 << 20);
+	assert_int_equal(p->granted, WINDOW_FIRST);
 	for (size_t at = 0; at < (200u << 20);) {
 		size_t n = p->granted < 131072 ? (size_t)p->granted : 131072;
 
@@ -166,7 +167,7 @@ test_window_grows(void **state)
 		peer_data(p, span_of(sent, n));
 		at += n;
 	}
-	assert_true(most > (8u << 20) && most <= (100u << 20));
+	assert_true(most > 2 * (uint64_t)WINDOW_FIRST && most <= (100u << 20));
 	peer_channel(p, SSH_MSG_CHANNEL_EOF);
 	assert_int_equal(peer_ended(p), 0);
 	assert_int_equal(sink_bytes, 200u << 20);
@@ -263,6 +264,32 @@ static struct span
 await_kexinit(struct peer *p)
 {
 	return peer_expect(p, SSH_MSG_KEXINIT);
+}
+
+/* asyncssh sends data behind its own KEXINIT, and a request; both under the old keys. */
+static void
+test_rekey_data_behind(void **state)
+{
+	struct engine *e = engine_new();
+	struct peer *p;
+
+	(void)state;
+	echo_step = 9000;
+	p = engine_begin(e, 1u << 24, 32768);
+	for (int i = 0; i < 3; i++) {
+		peer_data(p, span_of(sent, 2000));
+		peer_kexinit(p);
+		peer_data(p, span_of(sent + 2000, 3000));
+		peer_request(p, "env", NULL, true);
+		peer_data(p, span_of(sent + 5000, 4000));
+		peer_take_kexinit(p, await_kexinit(p));
+		peer_exchange(p);
+		(void)peer_expect(p, SSH_MSG_CHANNEL_FAILURE);
+		peer_take(p, got, 9000);
+		assert_memory_equal(got, sent, 9000);
+	}
+	echo_step = SIZE_MAX;
+	bye(e);
 }
 
 /* Data that comes between our KEXINIT and the client's is served when the exchange is over, without
@@ -541,6 +568,7 @@ main(int argc, char **argv)
 	    cmocka_unit_test(test_window_broken),
 	    cmocka_unit_test(test_rekey_by_client),
 	    cmocka_unit_test(test_rekey_in_the_middle),
+	    cmocka_unit_test(test_rekey_data_behind),
 	    cmocka_unit_test(test_rekey_by_us),
 	    cmocka_unit_test(test_rekey_window),
 	    cmocka_unit_test(test_rekey_end),
