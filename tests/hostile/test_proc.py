@@ -117,7 +117,7 @@ def test_limits(server):
         if name in ("worker-https", "authenticator", "scrubber"):
             assert int(row["Max open files"][1]) <= 64, f"{name}: {row['Max open files']}"
         if name == "worker-sftp":  # SftpHandles, and what else it needs
-            assert int(row["Max open files"][1]) == 96
+            assert int(row["Max open files"][1]) == 128
         if name in ("authenticator", "gate-https", "gate-sftp", "signer", "scrubber"):
             assert row["Max file size"] == ["0", "0"], f"{name}: {row['Max file size']}"
             assert row["Max processes"] == ["0", "0"], f"{name}: {row['Max processes']}"

@@ -296,12 +296,18 @@ def test_only_the_gate_names_addresses(stage, room):
     assert not [m for p in stage.players for m in p.of("WORKER_PEER")]
 
 
+def serials_of_all(stage):
+    """A serial of each kind of worker and helper, by room, once the broker has heard of them."""
+    stage.up()
+    wanted = {ROOMS[name] for name in ("worker-https", "worker-sftp", "scrubber", "authenticator")}
+    stage.until("every kind of process", lambda: wanted <= {m.room for m in stage.one("broker").of("WORKER_NEW")})
+    return {m.room: m.serial for m in stage.one("broker").of("WORKER_NEW")}
+
+
 @pytest.mark.parametrize("gate", ["gate-https", "gate-sftp"])
 def test_a_gate_names_its_own_workers(stage, gate):
     """Not a worker of the other door, nor a process that has no door."""
-    stage.up()
-    stage.until("a scrubber", lambda: stage.all("scrubber"))
-    serials = {m.room: m.serial for m in stage.one("broker").of("WORKER_NEW")}
+    serials = serials_of_all(stage)
     for room in {"worker-https", "worker-sftp", "scrubber", "authenticator"} - {gate.replace("gate", "worker")}:
         liar = stage.one(gate)
         liar.send("WORKER_TAKEN", serial=serials[ROOMS[room]], address="192.0.2.66:1")
@@ -312,9 +318,7 @@ def test_a_gate_names_its_own_workers(stage, gate):
 @pytest.mark.parametrize("gate", ["gate-https", "gate-sftp"])
 def test_a_gate_accuses_its_own_workers(stage, gate):
     """Nobody of the other door, and no process without one, is ended or written down on a gate's word."""
-    stage.up()
-    stage.until("a scrubber", lambda: stage.all("scrubber"))
-    serials = {m.room: m.serial for m in stage.one("broker").of("WORKER_NEW")}
+    serials = serials_of_all(stage)
     for room in {"worker-https", "worker-sftp", "scrubber", "authenticator"} - {gate.replace("gate", "worker")}:
         liar = stage.one(gate)
         liar.send("VIOLATION", serial=serials[ROOMS[room]], message=21, err=21)

@@ -39,6 +39,10 @@ def test_messages_of_others(evil, room):
 def test_gate_hears_nothing(evil):
     """The socket that the connection came on is closed at the other end."""
     with fresh(evil) as w:
+        for _ in range(50):  # the gate lets go of it right behind the connection
+            if w.send("gate-https", filled(RULES[0], least=True)) < 0:
+                break
+            time.sleep(0.1)
         for rule in RULES:
             assert w.send("gate-https", filled(rule, least=True)) < 0
 
