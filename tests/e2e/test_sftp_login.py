@@ -1,5 +1,6 @@
 """Who gets in by SFTP, with what, and what is written down about it."""
 import base64
+import itertools
 import os
 import re
 import secrets
@@ -18,6 +19,7 @@ from lib.ssh_wire import CIPHERS, HOST_KEYS, KEXES, Closed, Msg, Reader, SkKey, 
 KINDS = ["ed25519", "nistp256", "nistp384", "nistp521", "3072"]
 ALGORITHMS = {"ed25519": ["ssh-ed25519"], "nistp256": ["ecdsa-sha2-nistp256"], "nistp384": ["ecdsa-sha2-nistp384"],
               "nistp521": ["ecdsa-sha2-nistp521"], "3072": ["rsa-sha2-256", "rsa-sha2-512"]}
+LONE = itertools.count()
 
 
 def last(server, event, user=None):
@@ -31,6 +33,12 @@ def eventually(look, seconds=10):
     while not look() and time.monotonic() < deadline:
         time.sleep(0.1)
     return look()
+
+
+def lone():
+    """An address that nobody else comes from: of the failures of one address, all beyond 20 a minute are counted together in the ledger."""
+    n = next(LONE)
+    return f"127.0.{100 + n // 250}.{1 + n % 250}"
 
 
 def goes_on(c):
@@ -172,7 +180,7 @@ def test_keys_that_are_not_registered(sftp_server, tmp_path, line):
 
 
 def test_key_is_one_users(sftp_server, keys):
-    with Ssh(sftp_server.sftp_port, "bob").to("auth") as c:
+    with Ssh(sftp_server.sftp_port, "bob", source=lone()).to("auth") as c:
         assert c.offer_key(keys["ed25519"]) is not True
         assert c.try_key(keys["ed25519"]) is not True
     assert last(sftp_server, "login.failed", "bob")
@@ -819,7 +827,7 @@ def test_the_ledger_has_it_all(sftp_server, keys):
 
 
 def test_failures_are_in_the_ledger(sftp_server, keys):
-    with Ssh(sftp_server.sftp_port, "bob").to("auth") as c:
+    with Ssh(sftp_server.sftp_port, "bob", source=lone()).to("auth") as c:
         c.try_password("wrong password")
         c.try_key(keys["ed25519"])
     found = [e for e in sftp_server.audit("--event", "login.failed") if e.get("addr") == c.peer]
@@ -829,7 +837,7 @@ def test_failures_are_in_the_ledger(sftp_server, keys):
 
 @pytest.mark.parametrize("first", ["none", "password", "interactive"])
 def test_the_name_that_changes_is_in_the_ledger(sftp_server, first):
-    with Ssh(sftp_server.sftp_port, "alice").to("auth") as c:
+    with Ssh(sftp_server.sftp_port, "alice", source=lone()).to("auth") as c:
         {"none": c.try_none, "password": lambda: c.try_password("wrong password"), "interactive": c.ask_interactive}[first]()
         with pytest.raises(Closed):
             c.try_password(PASSWORD, user="bob")
@@ -840,7 +848,7 @@ def test_the_name_that_changes_is_in_the_ledger(sftp_server, first):
 def test_what_is_no_name_is_in_the_ledger(sftp_server):
     """Empty names, names with a NUL."""
     for name in (b"", b"alice\0"):
-        with Ssh(sftp_server.sftp_port, "alice").to("auth") as c:
+        with Ssh(sftp_server.sftp_port, "alice", source=lone()).to("auth") as c:
             with pytest.raises(Closed):
                 c.send(c.request(name, "none"))
                 c.answer()
