@@ -1,4 +1,5 @@
-/* docgen.c - prints the reference pages of docs/gen from the tables: docgen ipc|events|errors|conf|routes
+/* docgen.c - prints the reference pages of docs/gen from the tables: docgen
+ * ipc|events|errors|conf|routes
  */
 #include "base/conf.h"
 #include "base/err.h"
@@ -72,11 +73,10 @@ print_ipc(void)
 {
 	const char *sep;
 
-	printf(
-	    "# Messages between rooms\n\n" NOTE "From `src/ipc/protocol.def`. Codec of message "
-						"`name`: `ipc_get_name`, `ipc_put_name`; sent by "
-	    "`chan_send_name`.\nBytes: greatest body. Integers: greatest value; text and bytes: "
-	    "greatest length.\n\n");
+	printf("# Messages between rooms\n\n" NOTE "From `src/ipc/protocol.def`. Codec of message "
+	       "`name`: `ipc_get_name`, `ipc_put_name`; sent by "
+	       "`chan_send_name`.\nBytes: greatest body. Integers: greatest value; text and bytes: "
+	       "greatest length.\n\n");
 	printf("| id | message | from | to | when | descriptors | bytes | fields |\n");
 	printf("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
 #define F(type, name, max) print_field(sep, #type, #name, (uint64_t)(max)), sep = ", ";
@@ -116,7 +116,7 @@ static void
 print_errors(void)
 {
 	printf("# Errors\n\n" NOTE "From `src/base/err.def`. The exit status is that of the "
-				   "command line; in JSON, `type` ends "
+	       "command line; in JSON, `type` ends "
 	       "in the name and\n`errorCode` is MOVEit's. HTTP 0: never leaves the program.\n\n"
 	       "| number | name | HTTP | SFTP | FTP | errorCode | exit | text |\n"
 	       "| --- | --- | --- | --- | --- | --- | --- | --- |\n");
@@ -131,7 +131,7 @@ static void
 print_conf(void)
 {
 	static const char *type[] = {"number", "bytes (K, M, G, T)", "time (s, m, h, d, w)",
-	    "yes or no", "text", "ADDRESS:PORT", "word"};
+	    "yes or no", "text", "ADDRESS:PORT", "word", "networks"};
 	size_t n;
 	const struct conf_row *row = conf_rows(&n);
 
@@ -141,7 +141,7 @@ print_conf(void)
 	       "| --- | --- | --- | --- | --- | --- | --- |\n");
 	for (size_t i = 0; i < n; i++) {
 		bool bounded = row[i].type != CONF_ADDR && row[i].type != CONF_ENUM &&
-			       row[i].type != CONF_BOOL;
+			       row[i].type != CONF_BOOL && row[i].type != CONF_NETS;
 
 		printf("| %s | %s | ", row[i].keyword, type[row[i].type]);
 		if (bounded)
@@ -157,11 +157,12 @@ static void
 print_routes(void)
 {
 	printf("# Addresses of the HTTPS door\n\n" NOTE
-	       "From `src/rooms/gate/https/routes.def`; `docs/api.md` tells how they behave. Numbers in "
+	       "From `src/rooms/gate/https/routes.def`; `docs/api.md` tells how they behave. "
+	       "Numbers in "
 	       "brackets are rows of MOVEit\nTransfer's list.\n\n"
 	       "| method | address | listener | token | what |\n| --- | --- | --- | --- | --- |\n");
 #define ROUTE(method, pattern, listener, auth, handler, summary)                                   \
-	printf("| %s | `%s` | %s | %s | %s |\n", method, pattern,                                 \
+	printf("| %s | `%s` | %s | %s | %s |\n", method, pattern,                                  \
 	    #listener[0] == 'P' ? "public" : "administration",                                     \
 	    #auth[0] == 'B' ? "bearer" : "none", summary);
 #include "rooms/gate/https/routes.def"

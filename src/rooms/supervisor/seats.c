@@ -39,7 +39,7 @@ seat_is_one(enum room room)
 
 /* ---- files ---- */
 
-static int
+int
 send_file(struct chan *to, enum ipc_file_what what, const char *name, int fd)
 {
 	struct ipc_file m = {.what = (uint8_t)what, .name = span_str(name)};
@@ -76,6 +76,8 @@ send_files(struct sup *s, enum room room, struct chan *to)
 		err = send_row_files(s, room, to);
 	if (err == SP_OK && room == ROOM_WORKER_HTTPS)
 		err = send_file(to, FILE_CERTIFICATE, "", s->inst.certificate_fd);
+	if (err == SP_OK && (room == ROOM_WORKER_HTTPS || room == ROOM_BROKER))
+		err = send_file(to, FILE_SCANNER, "", s->inst.scanner_fd);
 	if (err == SP_OK && room == ROOM_BROKER)
 		err = send_file(to, FILE_CONTROL_SOCKET, "", s->inst.control);
 	return err;

@@ -99,6 +99,7 @@ struct instance {
 	struct conf conf;
 	int conf_fd;		    /* sealed copy of the settings in force */
 	int certificate_fd;	    /* sealed copy */
+	int scanner_fd;		    /* sealed copy of ScannerFile; empty: none */
 	int lock;		    /* run/pid */
 	int control;		    /* run/control.sock, listening */
 	int unlock;		    /* run/unlock.sock, listening */
@@ -141,6 +142,7 @@ struct sup {
 	int64_t stop_deadline_ms;
 	struct notice notices[NOTICES_MAX];
 	size_t n_notices;
+	struct crashes *crashes; /* owned; NULL: none yet */
 	struct unlock *unlock; /* the operator's connection that waits for the vault; NULL: none */
 	uint8_t *buf;	       /* IPC_MAX bytes for messages */
 	int exit_status;
@@ -186,7 +188,9 @@ void seats_report(struct sup *s);
 void pools_report(struct sup *s, bool all);
 /* notice - a line in the audit log, as soon as the ledger takes it. */
 void notice(struct sup *s, uint16_t event, uint64_t serial, enum room room, const char *text);
-/* send_row_files - the files of a room's row; send_files: and what else a new process needs. */
+/* send_file - one of them.  send_row_files - the files of a room's row; send_files: and what else a
+ * new process needs. */
+int send_file(struct chan *to, enum ipc_file_what what, const char *name, int fd) MUST_USE;
 int send_row_files(struct sup *s, enum room room, struct chan *to) MUST_USE;
 int send_files(struct sup *s, enum room room, struct chan *to) MUST_USE;
 
@@ -204,8 +208,8 @@ void worker_ready(struct worker *w, uint8_t landlock_abi);
 void worker_kill(struct worker *w);
 /* worker_taken - the gate gave it a connection. */
 void worker_taken(struct worker *w, struct span address);
-/* worker_ended - its process has ended; killed: the signal, or 0. */
-void worker_ended(struct worker *w, const char *how, bool killed, bool sandboxed);
+/* worker_ended - its process has ended; signal: what killed it, or 0. */
+void worker_ended(struct worker *w, const char *how, int signal, bool sandboxed);
 /* workers_forget_seat - a room died: those that cannot do without it are ended, the others no
  * longer known to it. */
 void workers_forget_seat(struct sup *s, enum room room);
@@ -226,6 +230,15 @@ void seat_message(void *arg, int fd, unsigned events);
 void seat_drain(struct seat *seat);
 void gates_drain(struct sup *s);
 void worker_message(void *arg, int fd, unsigned events);
+
+/* ---- crashes.c: workers that broke, by the address that they served ---- */
+
+/* worker_broke - on record, one by one up to a rate and then counted for its address, and told to
+ * the broker, which holds it against the address. event  WORKER_KILLED or WORKER_VIOLATION    kind
+ * the broker's; 0: nothing to be held against it */
+void worker_broke(struct worker *w, enum sup_event event, unsigned kind, const char *text);
+/* crashes_flush - what was only counted; once a second. */
+void crashes_flush(struct sup *s);
 
 /* ---- life.c: signals, stopping, reloading ---- */
 
