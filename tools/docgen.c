@@ -1,5 +1,5 @@
 /* docgen.c - prints the reference pages of docs/gen from the tables: docgen
- * ipc|events|errors|conf|routes
+ * ipc|events|errors|conf|routes|scanner
  */
 #include "base/conf.h"
 #include "base/err.h"
@@ -169,6 +169,25 @@ print_routes(void)
 #undef ROUTE
 }
 
+static void
+print_scanner(void)
+{
+	printf("# What is held against an address\n\n" NOTE
+	       "From `src/ipc/contacts.def` and `src/proto/http/scanner.def`; `docs/addresses.md` "
+	       "tells what comes "
+	       "of it.\n\n## Contacts\n\n| contact | score | what |\n| --- | --- | --- |\n");
+#define CONTACT(NAME, number, name, by, score, text)                                               \
+	printf("| %s | %d | %s |\n", name, score, text);
+#include "ipc/contacts.def"
+#undef CONTACT
+	printf("\n## Probes\n\nRequests that are none of our routes, before a login.\n\n"
+	       "| probe | where | pattern | score | what |\n| --- | --- | --- | --- | --- |\n");
+#define PROBE(id, kind, pattern, score, text)                                                      \
+	printf("| %s | %s | `%s` | %d | %s |\n", id, #kind, pattern, score, text);
+#include "proto/http/scanner.def"
+#undef PROBE
+}
+
 int
 main(int argc, char **argv)
 {
@@ -176,13 +195,13 @@ main(int argc, char **argv)
 		const char *name;
 		void (*print)(void);
 	} pages[] = {{"ipc", print_ipc}, {"events", print_events}, {"errors", print_errors},
-	    {"conf", print_conf}, {"routes", print_routes}};
+	    {"conf", print_conf}, {"routes", print_routes}, {"scanner", print_scanner}};
 
 	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
 		if (argc == 2 && strcmp(argv[1], pages[i].name) == 0) {
 			pages[i].print();
 			return fflush(stdout) == 0 ? 0 : 1;
 		}
-	fprintf(stderr, "usage: docgen ipc|events|errors|conf|routes\n");
+	fprintf(stderr, "usage: docgen ipc|events|errors|conf|routes|scanner\n");
 	return 64;
 }

@@ -113,9 +113,10 @@ def source():
 
 
 class Evil:
-    def __init__(self, server, port=None):
+    def __init__(self, server, port=None, address=None):
+        """address: that it comes from; else one that nobody has used."""
         self.server = server
-        self.socket = socket.create_connection(("127.0.0.1", port or server.port), timeout=60, source_address=(source(), 0))
+        self.socket = socket.create_connection(("127.0.0.1", port or server.port), timeout=60, source_address=(address or source(), 0))
         self.peer = "%s:%d" % self.socket.getsockname()
         self.socket.sendall(b"X")
         self.order(FACTS)
