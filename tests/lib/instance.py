@@ -7,6 +7,8 @@
 
 Only processes that were started here are ever signalled.
 """
+import collections
+import itertools
 import json
 import os
 import secrets
@@ -34,14 +36,21 @@ def binary():
     return Path(os.environ.get("SALLYPORT_BIN", TOP / "build/rel/root/bin/sallyport"))
 
 
+PORTS = itertools.cycle(range(10000, 32000))  # below those that the kernel gives to clients (net.ipv4.ip_local_port_range)
+collections.deque(itertools.islice(PORTS, os.getpid() * 97 % 22000), maxlen=0)  # tests of other processes begin elsewhere
+
+
 def free_ports(count):
-    """Ports of the loopback that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
+    """Ports of the loopback that nobody listens on now; none is given out twice for long."""
+    ports = []
+    while len(ports) < count:
+        with socket.socket() as s:
+            port = next(PORTS)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            ports.append(port)
     return ports
 
 
