@@ -7,7 +7,6 @@
 
 Only processes that were started here are ever signalled.
 """
-import collections
 import itertools
 import json
 import os
@@ -36,8 +35,21 @@ def binary():
     return Path(os.environ.get("SALLYPORT_BIN", TOP / "build/rel/root/bin/sallyport"))
 
 
-PORTS = itertools.cycle(range(10000, 32000))  # below those that the kernel gives to clients (net.ipv4.ip_local_port_range)
-collections.deque(itertools.islice(PORTS, os.getpid() * 97 % 22000), maxlen=0)  # tests of other processes begin elsewhere
+def own_ports():
+    """A block of ports that no other process of these tests takes, below those that the kernel gives to clients
+    (net.ipv4.ip_local_port_range).  A bound UDP socket, kept open, stands for the block."""
+    for first in range(10000, 32000, 200):
+        mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            mark.bind(("127.0.0.1", first))
+        except OSError:
+            mark.close()
+            continue
+        return mark, itertools.cycle(range(first, first + 200))
+    raise RuntimeError("no block of ports is left")
+
+
+PORTS_MARK, PORTS = own_ports()
 
 
 def free_ports(count):
