@@ -191,6 +191,19 @@ class Instance:
 
     # ---- the command line ----
 
+    def pids(self, room):
+        """Process numbers of a room's processes: children of the supervisor, by their first argument."""
+        found = []
+        for child in Path(f"/proc/{int((self.dir / 'run/pid').read_text())}/task").glob("*/children"):
+            for pid in child.read_text().split():
+                try:
+                    name = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+                except OSError:
+                    continue
+                if name == f"sallyport-{room}":
+                    found.append(int(pid))
+        return found
+
     def run(self, *args, stdin=None, timeout=60, check=True):
         """sallyport -C DIR ARGS as the instance's owner."""
         argv = self.identity.command([binary(), "-C", self.dir, *args])
