@@ -82,7 +82,7 @@ static const char *
 type_text(enum conf_type type)
 {
 	static const char *const names[] = {[CONF_INT] = "a number",
-	    [CONF_SIZE] = "bytes; K, M, G and T are powers of 1024",
+	    [CONF_SIZE] = "bytes; K, M, G, T and P are powers of 1024",
 	    [CONF_TIME] = "a time with s, m, h, d or w",
 	    [CONF_BOOL] = "yes or no",
 	    [CONF_STR] = "text",
