@@ -39,4 +39,13 @@ int cli_call_secret(struct cli *c, struct span secret) MUST_USE;
 
 /* json_done - for DEFER. */
 void json_done(json_t **j);
+
+/* call_supervisor - one request to the supervisor over run/operator.sock, and its answer.
+ *   id, body  the request
+ *   answer    the message that answers it
+ *   buf       of IPC_MAX bytes
+ *   ret       the answer's body, in buf
+ *   errors    said already: no server, or what the server said */
+int call_supervisor(const struct cli *c, uint16_t id, struct span body, uint16_t answer,
+    uint8_t *buf, struct span *ret) MUST_USE;
 #endif

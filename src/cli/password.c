@@ -4,7 +4,6 @@
 
 #include "base/text.h"
 #include "cli/call.h"
-#include "sys/fd.h"
 #include "sys/operator.h"
 
 #define SECRET_MAX CLI_SECRET_MAX
@@ -80,29 +79,18 @@ unlock(struct cli *c, struct span passphrase)
 {
 	struct ipc_unlock m = {.passphrase = passphrase};
 	struct ipc_unlock_result r;
-	uint8_t buf[IPC_MAX];
-	struct chan_msg got;
-	struct chan chan;
-	char path[4096];
-	int fd, rc = cli_path(c, "run/unlock.sock", path, sizeof(path));
+	uint8_t buf[IPC_MAX], request[IPC_SIZE_UNLOCK];
+	struct wr w = wr_of(request, sizeof(request));
+	struct span body;
+	int rc = ipc_put_unlock(&w, &m);
 
+	if (rc == SP_OK)
+		rc = call_supervisor(c, IPC_UNLOCK, wr_span(&w), IPC_UNLOCK_RESULT, buf, &body);
+	mem_wipe(request, sizeof(request));
+	if (rc == SP_OK && ipc_get_unlock_result(body, &r) != SP_OK)
+		rc = cli_fail(SP_EUNKNOWNMSG, "the server: %s", sp_strerror(SP_EUNKNOWNMSG));
 	if (rc != SP_OK)
 		return rc;
-	fd = sock_connect_local(path);
-	if (fd == SP_ENOTRUNNING || fd == SP_ENOTFOUND)
-		return call_no_server(c);
-	if (fd < 0)
-		return cli_fail(fd, "%s: %s", path, sp_strerror(fd));
-	chan_init(&chan, fd, ROOM_CLI, ROOM_SUPERVISOR);
-	rc = chan_send_unlock(&chan, &m, -1);
-	if (rc == SP_OK)
-		rc = chan_recv(&chan, PH_ANY, /* wait= */ true, buf, sizeof(buf), &got);
-	if (rc >= 0)
-		rc = got.id == IPC_UNLOCK_RESULT ? ipc_get_unlock_result(got.body, &r)
-						 : SP_EUNKNOWNMSG;
-	chan_close(&chan);
-	if (rc != SP_OK)
-		return cli_fail(rc, "the server: %s", sp_strerror(rc));
 	if (r.err == (uint16_t)-SP_EBADTAG || r.err == (uint16_t)-SP_EAUTH)
 		return cli_fail(SP_EAUTH, "the passphrase is wrong");
 	if (r.err == (uint16_t)-SP_EEXISTS) {

@@ -333,7 +333,7 @@ bind_sockets(struct instance *in)
 			sp_die(EXIT_SYSTEM, "%s: cannot listen", keyword[i]);
 	}
 	in->control = bind_local(in, "run/control.sock");
-	in->unlock = bind_local(in, "run/unlock.sock");
+	in->operator= bind_local(in, "run/operator.sock");
 }
 
 void

@@ -101,7 +101,7 @@ begin_stop(struct sup *s)
 		loop_stop(s->loop);
 		return;
 	}
-	unlock_done(s);
+	operators_done(s);
 	/* no new connections from now on: these and the gates' are all descriptors of the listeners
 	 */
 	for (size_t i = 0; i < SOCKET_COUNT; i++)

@@ -115,7 +115,6 @@ on_unlocked(struct seat *vault, uint16_t err)
 	text_str(&t,
 	    err == 0 || err == (uint16_t)-SP_EEXISTS ? "open" : "locked: waits for the passphrase");
 	seat_report(vault);
-	unlock_result(vault->sup, err);
 }
 
 static int
@@ -123,6 +122,7 @@ on_seat(struct seat *seat, const struct chan_msg *m)
 {
 	struct ipc_ready ready;
 	struct ipc_unlock_result result;
+	struct ipc_noted noted;
 	int err;
 
 	switch (m->id) {
@@ -141,13 +141,18 @@ on_seat(struct seat *seat, const struct chan_msg *m)
 		return on_kill(seat, m);
 	case IPC_UNLOCK_RESULT:
 		err = ipc_get_unlock_result(m->body, &result);
-		if (err == SP_OK && seat->room != ROOM_VAULT)
-			err = SP_EDENIEDMSG;
+		if (err == SP_OK)
+			err = operator_passed(seat, m);
 		if (err == SP_OK)
 			on_unlocked(seat, result.err);
 		return err;
+	case IPC_NOTED:
+		err = ipc_get_noted(m->body, &noted);
+		if (err == SP_OK)
+			operator_noted(seat->sup, noted.ref, -(int)noted.err);
+		return err;
 	default:
-		return SP_EDENIEDMSG;
+		return operator_passed(seat, m);
 	}
 }
 

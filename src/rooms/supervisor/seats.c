@@ -169,16 +169,20 @@ seats_report(struct sup *s)
 	pools_report(s, true);
 }
 
-static void
+static int
 notice_send(struct sup *s, const struct notice *n)
 {
 	struct seat *ledger = &s->seats[ROOM_LEDGER];
-	struct ipc_notice m = {.event = n->event,
+	struct ipc_notice m = {.ref = n->ref,
+	    .event = n->event,
 	    .serial = n->serial,
 	    .room = span_str(n->room),
 	    .text = span_str(n->text)};
 
-	seat_sent(ledger, chan_send_notice(&ledger->chan, &m, -1));
+	int err = chan_send_notice(&ledger->chan, &m, -1);
+
+	seat_sent(ledger, err);
+	return err;
 }
 
 void
@@ -190,11 +194,22 @@ notice(struct sup *s, uint16_t event, uint64_t serial, enum room room, const cha
 	text_str(&r, room_table[room].name);
 	text_str(&t, text);
 	if (s->seats[ROOM_LEDGER].state == ROOM_UP)
-		notice_send(s, &n);
+		(void)notice_send(s, &n); /* the ledger is ended then */
 	else if (s->n_notices < NOTICES_MAX)
 		s->notices[s->n_notices++] = n;
 	else
 		log_error("no room to keep a notice for the audit log: %s %s", n.room, n.text);
+}
+
+int
+notice_first(struct sup *s, uint64_t ref, uint16_t event, const char *text)
+{
+	struct notice n = {.ref = ref, .event = event};
+	struct text r = text_of(n.room, sizeof(n.room)), t = text_of(n.text, sizeof(n.text));
+
+	text_str(&r, room_table[ROOM_SUPERVISOR].name);
+	text_str(&t, text);
+	return s->seats[ROOM_LEDGER].state == ROOM_UP ? notice_send(s, &n) : SP_EUNAVAIL;
 }
 
 /* ---- starting ---- */
@@ -345,7 +360,7 @@ ledger_ready(struct sup *s)
 {
 	workers_register_all(s);
 	for (size_t i = 0; i < s->n_notices; i++)
-		notice_send(s, &s->notices[i]);
+		(void)notice_send(s, &s->notices[i]); /* the ledger is ended then */
 	s->n_notices = 0;
 }
 
@@ -436,8 +451,7 @@ seat_ended(struct seat *seat, const char *how, int status)
 
 	seat_clear(seat);
 	workers_forget_seat(s, seat->room);
-	if (seat->room == ROOM_VAULT)
-		unlock_result(s, (uint16_t)-SP_EUNAVAIL);
+	operators_forget(s, seat->room);
 	if (s->stopping)
 		return;
 	log_error("%s %s", room_table[seat->room].name, how);

@@ -101,7 +101,7 @@ struct instance {
 	int certificate_fd;	    /* sealed copy */
 	int lock;		    /* run/pid */
 	int control;		    /* run/control.sock, listening */
-	int unlock;		    /* run/unlock.sock, listening */
+	int operator;		    /* run/operator.sock, listening */
 	int listener[SOCKET_COUNT]; /* -1: that door stays closed */
 	uint64_t serial,
 	    serial_end; /* next worker's serial number, and where the reserved ones end */
@@ -109,11 +109,12 @@ struct instance {
 
 /* A line for the audit log that waits for the ledger. */
 struct notice {
+	uint64_t ref; /* 0: no answer is wanted */
 	uint16_t event;
 	uint64_t serial;
 	char room[33], text[513];
 };
-enum { NOTICES_MAX = 64, UNLOCKS_MAX = 4 };
+enum { NOTICES_MAX = 64 };
 
 #define LOG_BYTES_MOST (8u << 20)     /* of the rooms, at once */
 #define LOG_BYTES_A_SECOND (1u << 18) /* and then on and on */
@@ -141,8 +142,10 @@ struct sup {
 	int64_t stop_deadline_ms;
 	struct notice notices[NOTICES_MAX];
 	size_t n_notices;
-	struct unlock *unlock; /* the operator's connection that waits for the vault; NULL: none */
-	uint8_t *buf;	       /* IPC_MAX bytes for messages */
+	struct operator* operators; /* those that are being served */
+	size_t n_operators;
+	uint64_t last_ref; /* of notice_first */
+	uint8_t *buf;	   /* IPC_MAX bytes for messages */
 	int exit_status;
 };
 
@@ -186,6 +189,9 @@ void seats_report(struct sup *s);
 void pools_report(struct sup *s, bool all);
 /* notice - a line in the audit log, as soon as the ledger takes it. */
 void notice(struct sup *s, uint16_t event, uint64_t serial, enum room room, const char *text);
+/* notice_first - the same for what may be done only when it is on record: operator_noted hears ref
+ * when it is.  SP_EUNAVAIL: there is no ledger now */
+int notice_first(struct sup *s, uint64_t ref, uint16_t event, const char *text) MUST_USE;
 /* send_row_files - the files of a room's row; send_files: and what else a new process needs. */
 int send_row_files(struct sup *s, enum room room, struct chan *to) MUST_USE;
 int send_files(struct sup *s, enum room room, struct chan *to) MUST_USE;
@@ -235,10 +241,29 @@ void life_stop_step(struct sup *s);
 /* life_started - every room is up for the first time. */
 void life_started(struct sup *s);
 
-/* ---- unlock.c: the operator's passphrase for the vault ---- */
+/* ---- operator.c: requests of operators that do not go through the broker.  A new one is a row
+ * there and its functions. ---- */
 
-int unlock_begin(struct sup *s) MUST_USE;
-/* unlock_result - the vault answered, or died (err). */
-void unlock_result(struct sup *s, uint16_t err);
-void unlock_done(struct sup *s);
+/* What has to be on record before a request is done. */
+struct operator_entry {
+	uint16_t event; /* 0: nothing */
+	char text[513]; /* of the entry; or, with an error, the sentence for the operator */
+};
+struct operator;
+
+int operators_begin(struct sup *s) MUST_USE;
+void operators_done(struct sup *s);
+/* operator_uid - who asks, as the kernel says.  operator_sup - of whom. */
+uint32_t operator_uid(const struct operator* o);
+struct sup *operator_sup(const struct operator* o);
+/* operator_answer, operator_fail - the end of the conversation: o is gone after it. */
+void operator_answer(struct operator* o, uint16_t id, struct span body);
+void operator_fail(struct operator* o, int err, const char *detail);
+/* operator_passed - a room answered what was handed to it.  SP_EDENIEDMSG: no row says that it may
+ */
+int operator_passed(struct seat *seat, const struct chan_msg *m) MUST_USE;
+/* operator_noted - the entry is durable, or could not be made so. */
+void operator_noted(struct sup *s, uint64_t ref, int err);
+/* operators_forget - the room died: nobody waits for it any longer. */
+void operators_forget(struct sup *s, enum room room);
 #endif
