@@ -48,7 +48,8 @@ struct pending {
 	uint64_t broker, ref, entry;
 	uint16_t err;
 	uint32_t retry_after;
-	struct order *order; /* owned */
+	uint8_t kind, budget, froze; /* as in V_RESULT */
+	struct order *order;  /* owned */
 };
 
 struct ledger {
@@ -107,6 +108,8 @@ void broker_ready(void *arg, int fd, unsigned events);
 /* answer_* - to the broker that asked; dropped when that one is gone. */
 void answer_recorded(struct ledger *l, uint64_t broker, uint64_t ref, uint64_t entry);
 void answer_refused(struct ledger *l, uint64_t broker, uint64_t ref, int err, uint32_t retry_after);
+/* answer_no - the same, with the limit that the vault named. */
+void answer_no(struct ledger *l, const struct pending *p);
 void answer_order(struct ledger *l, const struct order *o, const struct ipc_v_result *r);
 /* seat_of - the worker of a serial; the supervisor's messages are served first when it is not
  * known. */

@@ -1,6 +1,7 @@
 /* state.c - see state.h. */
 #include "rooms/vault/state.h"
 
+#include "sys/clock.h"
 #include "sys/fd.h"
 
 static int
@@ -73,4 +74,38 @@ vault_state_save(void *arg, unsigned slot, struct span content)
 	if (err == SP_OK)
 		s->written[slot] = content.len;
 	return err;
+}
+
+/* ---- vault/egress ---- */
+
+static int64_t
+egress_pread(void *arg, int64_t at, uint8_t *buf, size_t n)
+{
+	return file_pread(*(const int *)arg, buf, n, at);
+}
+
+static int
+egress_pwrite(void *arg, int64_t at, struct span bytes)
+{
+	return file_pwrite(*(const int *)arg, bytes.ptr, bytes.len, at);
+}
+
+static int
+egress_fdatasync(void *arg)
+{
+	return file_sync(*(const int *)arg);
+}
+
+static int64_t
+egress_boot_s(void *arg)
+{
+	(void)arg;
+	return clock_mono_ms() / 1000;
+}
+
+struct egress_disk
+egress_file(int *fd)
+{
+	return (struct egress_disk){
+	    egress_pread, egress_pwrite, egress_fdatasync, egress_boot_s, fd};
 }
