@@ -159,6 +159,25 @@ on_unlock(struct vault *v, const struct chan_msg *m)
 	tell_state(v);
 }
 
+/* A lockdown with --keys: nothing that opens anything is left here. */
+static int
+on_lock(struct vault *v, const struct chan_msg *m)
+{
+	struct ipc_vault_lock ask;
+	struct ipc_vault_locked done = {0};
+	int err = ipc_get_vault_lock(m->body, &ask);
+
+	if (err != SP_OK)
+		return err;
+	vault_core_clear(v->core);
+	vault_core_lock(v->core);
+	log_warning("the vault has forgotten its keys: the operator's passphrase opens it");
+	if (chan_send_vault_locked(&v->room.supervisor, &done, -1) != SP_OK)
+		v->stopping = true;
+	tell_state(v);
+	return SP_OK;
+}
+
 /* ---- from the supervisor ---- */
 
 static void ledger_ready(void *arg, int fd, unsigned events);
@@ -241,6 +260,8 @@ on_supervisor(struct vault *v, struct chan_msg *m)
 	case IPC_UNLOCK:
 		on_unlock(v, m);
 		return SP_OK;
+	case IPC_VAULT_LOCK:
+		return on_lock(v, m);
 	case IPC_RELOAD:
 		if (room_reload(&v->room, TAKE_FD(m->fd)) != SP_OK)
 			log_warning("the old settings stay");
