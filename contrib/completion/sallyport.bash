@@ -14,7 +14,7 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status lockdown org group user folder acl ca token session upload audit key hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status lockdown revoke org group user folder acl ca token session upload audit key hostkey fsck backup restore completion version -C --json --help --version" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
 	"user") words="add list show set key otp passwd suspend activate remove" ;;
@@ -33,6 +33,7 @@ _sallyport() {
 	"serve"*) words="--json --help" ;;
 	"status"*) words="--json --help" ;;
 	"lockdown"*) words="--json --help --door --keys --lift --show" ;;
+	"revoke"*) words="--json --help --all --user --org" ;;
 	"org add"*) words="--json --help --quota" ;;
 	"org list"*) words="--json --help" ;;
 	"org show"*) words="--json --help" ;;

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.instance import PASSWORD, Instance, descendants, running
+from lib.instance import PASSWORD, Client, Instance, descendants, running
 from lib.sftp import Door
 
 SECOND = 1.0
@@ -444,3 +444,54 @@ def test_a_rule_of_no_event_is_a_wrong_setting(fresh):
     fresh.set("LockdownOn", "decoy.toched")
     refused = fresh.run("serve", check=False)
     assert refused.code == 78 and "LockdownOn: decoy.toched" in refused.err
+
+
+# ---- revoke ----
+
+def test_revoke_ends_sessions_tokens_and_connections(mine, tmp_path):
+    mine.add_user("bob")
+    door = Door(mine, "alice", tmp_path).with_key()
+    spt = {name: mine.run("--json", "token", "add", name).json()["token"] for name in ("alice", "bob")}
+
+    def clients():
+        return {"session of alice": mine.login("alice"), "session of bob": mine.login("bob"),
+                "token of alice": Client(mine, spt["alice"]), "token of bob": Client(mine, spt["bob"])}
+
+    def works(client):
+        return client.get("/api/v1/users/self").status_code
+
+    first = clients()
+    assert {works(c) for c in first.values()} == {200}
+    grant = mine.grant(mine.anonymous(), grant_type="password", username="alice", password=PASSWORD).json()
+    with door.raw().to("sftp") as c:
+        assert c.sftp.stat(".")
+        answer = mine.run("--json", "revoke", "--user", "alice").json()
+        assert answer["tokens"] == 1 and answer["sessions"] >= 3
+        with pytest.raises(Exception):
+            for _ in range(50):
+                c.sftp.stat(".")
+                time.sleep(0.1)
+    assert {name: works(c) for name, c in first.items()} == {
+        "session of alice": 401, "session of bob": 200, "token of alice": 401, "token of bob": 200}
+    again = mine.grant(mine.anonymous(), grant_type="refresh_token", refresh_token=grant["refresh_token"])
+    assert again.status_code in (400, 401)
+    second = mine.login("alice")
+    assert works(second) == 200
+    with mine.raw() as idle:  # has no login: it is not a session
+        answer = mine.run("--json", "revoke", "--all").json()
+        assert answer["tokens"] == 1 and answer["sessions"] >= 2
+        idle.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            idle.recv(1)
+    assert {works(c) for c in [*first.values(), second]} == {401}
+    assert mine.run("--json", "session", "list").json()["rows"] == [] and mine.run("--json", "token", "list").json()["rows"] == []
+    mine.restart()
+    assert {works(c) for c in [*first.values(), second]} == {401}
+    assert works(mine.login("alice")) == 200
+    assert [e.get("detail", {}).get("tokens") for e in mine.audit("--event", "revoked")] == ["1", "1"]
+    for wrong in ([], ["--all", "--user", "alice"]):
+        assert mine.run("revoke", *wrong, check=False).code == 64
+
+
+def test_revoke_of_nobody_is_refused(mine):
+    assert mine.run("revoke", "--user", "nobody", check=False).code == 67
