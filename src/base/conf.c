@@ -410,6 +410,21 @@ conf_take_reloadable(struct conf *c, const struct conf *from)
 			    is_text(&rows[i]) ? text_cap(&rows[i]) : sizeof(int64_t));
 }
 
+bool
+conf_has_word(const char *list, const char *word)
+{
+	struct span s = span_trim(span_str(list));
+
+	while (s.len != 0) {
+		struct span w = span_cut(s, span_find(s, ' '));
+
+		if (span_eq_str(w, word))
+			return true;
+		s = span_trim(span_skip(s, w.len));
+	}
+	return false;
+}
+
 /* ---- printing ---- */
 
 static void

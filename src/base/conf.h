@@ -58,6 +58,9 @@ int conf_parse(struct span file, struct conf *ret, char *why, size_t cap) MUST_U
 /* conf_take_reloadable - copy the fields that SIGHUP takes up (rows with reload = 1) from another set. */
 void conf_take_reloadable(struct conf *c, const struct conf *from);
 
+/* conf_has_word - is the word one of a list that is separated by spaces? */
+bool conf_has_word(const char *list, const char *word);
+
 /* conf_print - "Keyword value" of row i as text, the way conf_parse reads it, into buf. */
 void conf_print(const struct conf *c, size_t i, char *buf, size_t cap);
 #endif

@@ -37,6 +37,11 @@ json_t *call_args(const struct cli *c) MUST_USE;
  * answer printed page by page. */
 int cli_call_secret(struct cli *c, struct span secret) MUST_USE;
 
+/* lockdown_ask - one LOCKDOWN; errors are said already.
+ *   buf  of IPC_MAX bytes; the note points into it */
+int lockdown_ask(const struct cli *c, const struct ipc_lockdown *m, struct ipc_lockdown_done *ret,
+    uint8_t *buf) MUST_USE;
+
 /* json_done - for DEFER. */
 void json_done(json_t **j);
 

@@ -1,9 +1,12 @@
 /* password.c - commands that need a secret: from the terminal without echo, or from standard input.
  */
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "base/text.h"
 #include "cli/call.h"
+#include "cli/init.h"
+#include "sys/fd.h"
 #include "sys/operator.h"
 
 #define SECRET_MAX CLI_SECRET_MAX
@@ -103,6 +106,31 @@ unlock(struct cli *c, struct span passphrase)
 		   : cli_fail(-(int)r.err, "the vault stays locked: %s", sp_strerror(-(int)r.err));
 }
 
+/* restore_automatic - the copy of the root key that a lockdown with --keys destroyed, anew; the
+ * server uses it from its next start on. */
+static int
+restore_automatic(struct cli *c, struct span passphrase)
+{
+	struct ipc_lockdown m = {.op = LOCKDOWN_LIFT, .keys = 1};
+	struct ipc_lockdown_done done;
+	DEFER(close_fd) int dir = -1;
+	uint8_t buf[IPC_MAX];
+	struct conf conf;
+	int rc = cli_conf(c, &conf);
+
+	if (rc != SP_OK)
+		return rc;
+	if (strcmp(conf.root_key, "passphrase") == 0)
+		return cli_fail(
+		    SP_EUSAGE, "RootKey is passphrase: there is no automatic copy to be restored");
+	if (strncmp(conf.root_key, "file:", 5) == 0) {
+		dir = file_open_at(AT_FDCWD, c->dir, O_RDONLY | O_DIRECTORY, 0);
+		rc = dir < 0 ? cli_fail(dir, "%s: %s", c->dir, sp_strerror(dir))
+			     : recovery_open(dir, conf.root_key + 5, passphrase);
+	}
+	return rc == SP_OK ? lockdown_ask(c, &m, &done, buf) : rc;
+}
+
 int
 cmd_key_unlock(struct cli *c)
 {
@@ -116,6 +144,8 @@ cmd_key_unlock(struct cli *c)
 	    c, "--passphrase-stdin", "Recovery passphrase: ", /* twice= */ false, secret, &len);
 	if (rc == SP_OK)
 		rc = unlock(c, span_of(secret, len));
+	if (rc == SP_OK && cli_has(c, "--restore-automatic"))
+		rc = restore_automatic(c, span_of(secret, len));
 	secret_free(secret, SECRET_MAX);
 	return rc;
 }

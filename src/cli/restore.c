@@ -81,7 +81,7 @@ root_key(struct restore *r)
 	rc = cli_secret(r->c, "--passphrase-stdin", "Recovery passphrase: ", /* twice= */ false,
 	    passphrase, &len);
 	if (rc == SP_OK)
-		rc = recovery_open(r->copy.to, span_of(passphrase, len));
+		rc = recovery_open(r->copy.to, "keys/root.key", span_of(passphrase, len));
 	secret_free(passphrase, PASSPHRASE_MAX);
 	return rc;
 }

@@ -47,6 +47,15 @@ int server_log_pipe(int ret[2]) MUST_USE;
  *   returns  bytes thrown away */
 uint64_t server_log_relay(int fd, uint64_t *budget) MUST_USE;
 
+/* server_shutdown - end a listening socket for every process that holds it: none accepts from it
+ * any more, and what waits in its queue is reset. */
+void server_shutdown(int fd);
+/* server_destroy - overwrite a small file, make that durable, remove it, make that durable.
+ *   errors  SP_ENOTFOUND, SP_EPERM, SP_EIO: it may be there still */
+int server_destroy(const char *path) MUST_USE;
+/* server_remove - remove a file and make that durable; one that is not there is removed. */
+int server_remove(const char *path) MUST_USE;
+
 /* server_in_child - run fn(arg) in a child process and give its result (0 to 100), so that what it
  * reads or breaks stays there.  SP_ESYS: it could not be run or was killed. */
 int server_in_child(int (*fn)(void *), void *arg) MUST_USE;

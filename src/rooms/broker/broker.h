@@ -163,6 +163,7 @@ struct broker {
 	int64_t next_id, ids_end;
 	char dummy_phc[256];
 	struct room_now rooms[ROOM_COUNT];
+	struct ipc_lockdown_state lockdown; /* as the supervisor told */
 	struct counters count;
 	bool hold_shredding; /* a backup is being taken */
 	/* the last commit found no room: what only keeps count is not written, so that reading goes

@@ -173,6 +173,8 @@ ledger_stage(struct ledger *l, struct entry *e, struct pending then)
 	err = add_text(l, e, t_us);
 	if (err == SP_OK) {
 		then.entry = e->n;
+		if (conf_has_word(l->room.conf.lockdown_on, e->event->name))
+			then.rule = e->event->number;
 		if (then.order != NULL)
 			then.order->entry = e->n;
 		err = pending_add(l, &then);
@@ -257,6 +259,16 @@ follow(struct ledger *l, struct pending *p)
 	}
 }
 
+/* Events that LockdownOn names are the supervisor's to act upon. */
+static void
+tell_rule(struct ledger *l, const struct pending *p)
+{
+	struct ipc_alarm_rule m = {.event = p->rule, .entry = p->entry};
+
+	if (p->rule != 0 && chan_send_alarm_rule(&l->room.supervisor, &m, -1) != SP_OK)
+		l->stopping = true;
+}
+
 static void
 fail_pending(struct ledger *l, int err)
 {
@@ -288,6 +300,8 @@ ledger_commit(struct ledger *l)
 		    "ledger/wal could not be synced: %s; it is read anew at the next start",
 		    sp_strerror(err));
 	l->n_pending = 0;
+	for (size_t i = 0; i < n; i++)
+		tell_rule(l, &l->pending[i]);
 	for (size_t i = 0; i < n; i++)
 		follow(l, &l->pending[i]);
 	orders_push(l);

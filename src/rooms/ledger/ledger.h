@@ -47,6 +47,7 @@ struct pending {
 	enum then then;
 	uint64_t broker, ref, entry;
 	uint16_t err;
+	uint16_t rule; /* event that LockdownOn names; 0: none */
 	uint32_t retry_after;
 	uint8_t kind, budget, froze; /* as in V_RESULT */
 	struct order *order;  /* owned */

@@ -129,6 +129,7 @@ main(int argc, char **argv)
 	(void)server_descriptors(DESCRIPTORS_WANTED);
 	instance_open(&s->inst, argv[1], s->as_root);
 	life_begin(s);
+	lockdown_begin(s);
 	if (operators_begin(s) != SP_OK)
 		sp_die(EXIT_SYSTEM, "%s", sp_strerror(SP_ENOMEM));
 	log_begin(s);

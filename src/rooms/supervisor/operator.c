@@ -24,6 +24,7 @@ static const struct operator_row {
 	int (*act)(struct operator* o, struct span body);
 } rows[] = {
     {IPC_UNLOCK, IPC_UNLOCK_RESULT, ROOM_VAULT, prepare_unlock, NULL},
+    {IPC_LOCKDOWN, IPC_LOCKDOWN_DONE, ROOM_SUPERVISOR, lockdown_prepare, lockdown_act},
 };
 
 /* One connection: one request and its answer. */
@@ -129,6 +130,7 @@ perform(struct operator* o, struct span body)
 
 	o->ref = 0;
 	if (o->row->act != NULL) {
+		o->passed = true;
 		err = o->row->act(o, body);
 		if (err != SP_OK)
 			operator_fail(o, err, "");
@@ -216,6 +218,30 @@ operator_passed(struct seat *seat, const struct chan_msg *m)
 }
 
 void
+operators_answer(struct sup *s, uint16_t request, uint16_t id, struct span body)
+{
+	struct operator* next;
+
+	for (struct operator* o = s->operators; o != NULL; o = next) {
+		next = o->next;
+		if (o->passed && o->row->request == request)
+			operator_answer(o, id, body);
+	}
+}
+
+void
+operators_fail(struct sup *s, uint16_t request, int err, const char *detail)
+{
+	struct operator* next;
+
+	for (struct operator* o = s->operators; o != NULL; o = next) {
+		next = o->next;
+		if (o->passed && o->row->request == request)
+			operator_fail(o, err, detail);
+	}
+}
+
+void
 operators_forget(struct sup *s, enum room room)
 {
 	struct operator* next;
@@ -270,6 +296,22 @@ may_operate(int fd, uint32_t *ret_uid)
 	       (*ret_uid == 0 || *ret_uid == spawn_own_uid());
 }
 
+/* The one that has said nothing for longest makes room: silence keeps nobody from a lockdown. */
+static bool
+make_room(struct sup *s)
+{
+	struct operator* silent = NULL;
+
+	if (s->n_operators <= OPERATORS_MAX)
+		return true;
+	for (struct operator* o = s->operators->next; o != NULL; o = o->next)
+		if (o->row == NULL)
+			silent = o;
+	if (silent != NULL)
+		operator_fail(silent, SP_EFULL, "too many operators at once; try again");
+	return silent != NULL;
+}
+
 static void
 operator_accept(void *arg, int listener, unsigned events)
 {
@@ -295,7 +337,7 @@ operator_accept(void *arg, int listener, unsigned events)
 	s->n_operators++;
 	if (o->watch == NULL || o->timer == 0)
 		operator_end(o);
-	else if (s->n_operators > OPERATORS_MAX)
+	else if (!make_room(s))
 		operator_fail(o, SP_EFULL, "too many operators at once; try again");
 }
 

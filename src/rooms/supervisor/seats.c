@@ -38,6 +38,15 @@ seat_is_one(enum room room)
 	return room_table[room].kind == ROOM_KIND_ONE;
 }
 
+bool
+seat_is_locked(const struct seat *seat)
+{
+	for (size_t i = 0; i < IPC_LOCKS; i++)
+		if (ipc_locks[i].gate == seat->room)
+			return (seat->sup->inst.lockdown.doors & ipc_locks[i].bit) != 0;
+	return false;
+}
+
 /* ---- files ---- */
 
 static int
@@ -259,20 +268,12 @@ link_all(struct seat *seat)
 static int
 send_listeners(struct seat *gate)
 {
-	static const struct {
-		enum room gate;
-		uint8_t listener;
-	} rows[SOCKET_COUNT] = {
-	    [SOCKET_HTTPS] = {ROOM_GATE_HTTPS, LISTENER_PUBLIC},
-	    [SOCKET_ADMIN] = {ROOM_GATE_HTTPS, LISTENER_ADMIN},
-	    [SOCKET_SFTP] = {ROOM_GATE_SFTP, LISTENER_PUBLIC},
-	};
 	int err = SP_OK;
 
 	for (size_t i = 0; err == SP_OK && i < SOCKET_COUNT; i++) {
-		struct ipc_listener m = {.listener = rows[i].listener};
+		struct ipc_listener m = {.listener = socket_rows[i].listener};
 
-		if (rows[i].gate == gate->room && gate->sup->inst.listener[i] >= 0)
+		if (socket_rows[i].gate == gate->room && gate->sup->inst.listener[i] >= 0)
 			err = chan_send_listener(&gate->chan, &m, gate->sup->inst.listener[i]);
 	}
 	return err;
@@ -328,7 +329,8 @@ void
 seats_start(struct sup *s)
 {
 	for (size_t i = 0; i < ROOM_COUNT; i++)
-		if (seat_is_one((enum room)i) && seat_start(&s->seats[i]) != SP_OK)
+		if (seat_is_one((enum room)i) && !seat_is_locked(&s->seats[i]) &&
+		    seat_start(&s->seats[i]) != SP_OK)
 			sp_die(EXIT_SYSTEM, "%s cannot be started", room_table[i].name);
 	seats_go(s);
 }
@@ -342,6 +344,7 @@ its_turn(const struct seat *seat)
 		const struct seat *before = &seat->sup->seats[i];
 
 		if (seat_is_one((enum room)i) && before->state != ROOM_UP &&
+		    !seat_is_locked(before) &&
 		    (!seat->sup->started || ipc_linked(seat->room, before->room)))
 			return false;
 	}
@@ -373,6 +376,19 @@ ledger_ready(struct sup *s)
 	s->n_notices = 0;
 }
 
+static void
+seats_settle(struct sup *s)
+{
+	seats_go(s);
+	for (size_t i = 0; !s->started && i < ROOM_COUNT; i++)
+		if (seat_is_one((enum room)i) && s->seats[i].state != ROOM_UP &&
+		    !seat_is_locked(&s->seats[i]))
+			return;
+	if (!s->started)
+		life_started(s);
+	pools_fill(s);
+}
+
 void
 seat_ready(struct seat *seat, const struct ipc_ready *m)
 {
@@ -393,16 +409,21 @@ seat_ready(struct seat *seat, const struct ipc_ready *m)
 		seats_report(s);
 	else
 		seat_report(seat);
-	seats_go(s);
-	for (size_t i = 0; !s->started && i < ROOM_COUNT; i++)
-		if (seat_is_one((enum room)i) && s->seats[i].state != ROOM_UP)
-			return;
-	if (!s->started)
-		life_started(s);
-	pools_fill(s);
+	if (seat->room == ROOM_BROKER)
+		lockdown_report(s);
+	seats_settle(s);
 }
 
 /* ---- ending ---- */
+
+static void
+seat_note(struct seat *seat, const char *text)
+{
+	struct text t = text_of(seat->note, sizeof(seat->note));
+
+	text_str(&t, text);
+	seat_report(seat);
+}
 
 static void
 seat_clear(struct seat *seat)
@@ -423,7 +444,7 @@ seat_again(void *arg, int fd, unsigned events)
 	(void)fd;
 	(void)events;
 	seat->timer = 0;
-	if (seat->sup->stopping)
+	if (seat->sup->stopping || seat_is_locked(seat))
 		return;
 	seat->restarts++;
 	log_info("%s is started again", room_table[seat->room].name);
@@ -436,6 +457,14 @@ seat_again(void *arg, int fd, unsigned events)
 	}
 	seats_go(seat->sup);
 	seat_report(seat);
+}
+
+void
+seat_open(struct seat *seat)
+{
+	/* its end that is not reaped yet, or a timer, starts it as well */
+	if (seat->pid == 0 && seat->timer == 0)
+		seat_again(seat, -1, 0);
 }
 
 static void
@@ -461,8 +490,15 @@ seat_ended(struct seat *seat, const char *how, int status)
 	seat_clear(seat);
 	workers_forget_seat(s, seat->room);
 	operators_forget(s, seat->room);
+	if (seat->room == ROOM_VAULT)
+		lockdown_vault(s);
 	if (s->stopping)
 		return;
+	if (seat_is_locked(seat)) {
+		seat_note(seat, "locked down");
+		seats_settle(s); /* nobody waits for it */
+		return;
+	}
 	log_error("%s %s", room_table[seat->room].name, how);
 	if (!s->started) {
 		/* The room has said why.  What it said is an answer to a wrong configuration: no

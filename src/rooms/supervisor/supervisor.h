@@ -9,6 +9,7 @@
 
 #include "base/conf.h"
 #include "ipc/chan.h"
+#include "rooms/supervisor/lockfile.h"
 #include "sys/loop.h"
 
 /* What a worker's connections come from: WORKER_NEW.listener. */
@@ -16,6 +17,12 @@ enum { LISTENER_PUBLIC, LISTENER_ADMIN, LISTENER_NONE };
 
 /* Listening sockets. */
 enum { SOCKET_HTTPS, SOCKET_ADMIN, SOCKET_SFTP, SOCKET_COUNT };
+struct socket_row {
+	const char *keyword;
+	enum room gate;
+	uint8_t listener;
+};
+extern const struct socket_row socket_rows[SOCKET_COUNT];
 
 /* Exit statuses, of sysexits.h. */
 enum {
@@ -104,6 +111,7 @@ struct instance {
 	int control;		    /* run/control.sock, listening */
 	int operator;		    /* run/operator.sock, listening */
 	int listener[SOCKET_COUNT]; /* -1: that door stays closed */
+	struct lockdown lockdown;   /* as DIR/lockdown has it */
 	uint64_t serial,
 	    serial_end; /* next worker's serial number, and where the reserved ones end */
 };
@@ -145,12 +153,23 @@ struct sup {
 	size_t n_notices;
 	struct operator* operators; /* those that are being served */
 	size_t n_operators;
-	uint64_t last_ref; /* of notice_first */
-	uint8_t *buf;	   /* IPC_MAX bytes for messages */
+	uint64_t last_ref;    /* of notice_first */
+	uint64_t vault_timer; /* the vault has to forget its keys until then; 0: none */
+	int lock_err;	      /* how the last lockdown went, and what the operator has to know */
+	char lock_note[513];
+	uint8_t *buf; /* IPC_MAX bytes for messages */
 	int exit_status;
 };
 
 /* ---- instance.c: everything that can be wrong before anything is started ---- */
+
+/* instance_path - path below the instance, or path itself when it is absolute. */
+int instance_path(const struct instance *in, const char *path, char *ret, size_t cap) MUST_USE;
+/* instance_read - a whole small file, owned by the caller (mem_free). */
+int instance_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len) MUST_USE;
+/* instance_root_path - where the root key is: a path; SP_ENOTFOUND when only the operator's
+ * passphrase gives it */
+int instance_root_path(const struct instance *in, char *ret, size_t cap) MUST_USE;
 
 /* instance_open - read and check the instance at dir, lock it, bind its sockets.  Dies with one
  * sentence. */
@@ -158,6 +177,9 @@ void instance_open(struct instance *in, const char *dir, bool as_root);
 /* instance_reload - read settings and certificate anew.
  *   why, cap  one sentence on failure; nothing has changed then */
 int instance_reload(struct instance *in, char *why, size_t cap) MUST_USE;
+/* instance_bind - make one listening socket; -1 stays where its door is not wanted.
+ *   why, cap  one sentence on failure */
+int instance_bind(struct instance *in, size_t socket, char *why, size_t cap) MUST_USE;
 /* instance_file - open what a room's row needs: a descriptor owned by the caller, and the absolute
  * path. returns  SP_ENOTFOUND where there is none (a root key that only a passphrase gives) */
 int instance_file(
@@ -166,8 +188,31 @@ int instance_file(
  * like */
 int instance_serial(struct instance *in, uint64_t *ret) MUST_USE;
 
+/* ---- instance_lock.c ---- */
+
+/* instance_lock_read - the state of a lockdown, as the last run left it. */
+void instance_lock_read(struct instance *in);
+/* instance_lock_keep - make the state of a lockdown durable; no lockdown: remove the file. */
+int instance_lock_keep(const struct instance *in, const struct lockdown *l) MUST_USE;
+/* instance_has_recovery - is there a keys/root.recovery, so that a passphrase gives the root key?
+ */
+bool instance_has_recovery(const struct instance *in);
+/* instance_root_destroy - destroy the automatic copy of the root key.
+ *   path      where it was, or which credential it is
+ *   returns   SP_OK (also where there is none); SP_EPERM: a credential, which is not ours to
+ * destroy; SP_ENOTFOUND: there is no keys/root.recovery, so that it is the only copy: nothing was
+ * done */
+int instance_root_destroy(const struct instance *in, char *path, size_t cap) MUST_USE;
+/* instance_root_check - is the automatic copy of the root key there and in order?
+ *   why, cap  one sentence when it is not */
+int instance_root_check(const struct instance *in, char *why, size_t cap) MUST_USE;
+
 /* ---- seats.c ---- */
 
+/* seat_is_locked - is it a gate that a lockdown keeps closed? */
+bool seat_is_locked(const struct seat *seat);
+/* seat_start - start it when it does not run. */
+void seat_open(struct seat *seat);
 /* seat_is_one - is there a seat for this room? */
 bool seat_is_one(enum room room);
 /* seats_start - start every room; GO follows in order as they get ready.  Dies when one cannot be
@@ -222,6 +267,8 @@ void workers_forget_seat(struct sup *s, enum room room);
 void workers_register_all(struct sup *s);
 /* workers_retire - idle ones of the old generation end once the gate has let go of them. */
 void workers_retire(struct sup *s);
+/* workers_lock - end all of the door of this gate, now. */
+void workers_lock(struct sup *s, enum room gate);
 /* workers_stop - tell those at work to finish; kill: now. */
 void workers_stop(struct sup *s, uint32_t deadline_ms);
 void workers_kill_all(struct sup *s);
@@ -267,6 +314,26 @@ void operator_fail(struct operator* o, int err, const char *detail);
 int operator_passed(struct seat *seat, const struct chan_msg *m) MUST_USE;
 /* operator_noted - the entry is durable, or could not be made so. */
 void operator_noted(struct sup *s, uint64_t ref, int err);
+/* operators_answer - answer all that wait for this request to be done. */
+void operators_answer(struct sup *s, uint16_t request, uint16_t id, struct span body);
+void operators_fail(struct sup *s, uint16_t request, int err, const char *detail);
 /* operators_forget - the room died: nobody waits for it any longer. */
 void operators_forget(struct sup *s, enum room room);
+
+/* ---- lockdown.c ---- */
+
+int lockdown_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int lockdown_act(struct operator* o, struct span body) MUST_USE;
+/* lockdown_rule - an entry of an event that LockdownOn names was made. */
+void lockdown_rule(struct sup *s, uint16_t event, uint64_t entry);
+/* lockdown_vault - the vault has forgotten its keys: it said so, or is dead. */
+void lockdown_vault(struct sup *s);
+/* lockdown_begin - at start: say what is locked, and finish what a crash interrupted. */
+void lockdown_begin(struct sup *s);
+/* lockdown_report - tell the broker. */
+void lockdown_report(struct sup *s);
+/* lockdown_event - the name of an event; NULL: there is none. */
+const char *lockdown_event(uint16_t number);
+/* lockdown_rules_check - are they events? ret: the word that is not */
+int lockdown_rules_check(const struct conf *c, char *ret, size_t cap) MUST_USE;
 #endif

@@ -17,6 +17,7 @@
 
 #define EXIT_CONFIG 78
 #define EXIT_SOFTWARE 70
+#define COUNTS_AS_SPENT "vault/egress: what was reserved counts as spent"
 #define RECOVERY_BYTES 256u /* more than the file has */
 
 struct vault {
@@ -172,6 +173,26 @@ on_unlock(struct vault *v, const struct chan_msg *m)
 	tell_state(v);
 }
 
+/* A lockdown with --keys: nothing that opens anything is left here. */
+static int
+on_lock(struct vault *v, const struct chan_msg *m)
+{
+	struct ipc_vault_lock ask;
+	struct ipc_vault_locked done = {0};
+	int err = ipc_get_vault_lock(m->body, &ask);
+
+	if (err != SP_OK)
+		return err;
+	vault_core_clear(v->core);
+	if (vault_core_lock(v->core) != SP_OK)
+		log_warning(COUNTS_AS_SPENT);
+	log_warning("the vault has forgotten its keys: the operator's passphrase opens it");
+	if (chan_send_vault_locked(&v->room.supervisor, &done, -1) != SP_OK)
+		v->stopping = true;
+	tell_state(v);
+	return SP_OK;
+}
+
 /* ---- from the supervisor ---- */
 
 static void ledger_ready(void *arg, int fd, unsigned events);
@@ -253,25 +274,6 @@ on_worker_peer(struct vault *v, const struct chan_msg *m)
 	return SP_OK;
 }
 
-/* take_limits - limits.conf, which the supervisor has checked already. */
-static int
-take_limits(struct vault *v, int fd, char *why, size_t cap)
-{
-	DEFER(mem_freep) uint8_t *content = NULL;
-	struct limits l;
-	size_t len = 0;
-	int err = file_read_all(fd, LIMITS_FILE_MAX, &content, &len);
-	struct text t = text_of(why, cap);
-
-	if (err == SP_OK)
-		err = limits_parse(span_of(content, len), &l, why, cap);
-	else
-		text_str(&t, sp_strerror(err));
-	if (err == SP_OK)
-		governor_limits(vault_core_governor(v->core), &l);
-	return err;
-}
-
 static int
 on_file(struct vault *v, struct chan_msg *m)
 {
@@ -281,7 +283,7 @@ on_file(struct vault *v, struct chan_msg *m)
 
 	/* all others are taken at start only */
 	if (err == SP_OK && f.what == FILE_LIMITS &&
-	    take_limits(v, m->fd, why, sizeof(why)) != SP_OK)
+	    limits_take(vault_core_governor(v->core), m->fd, why, sizeof(why)) != SP_OK)
 		log_warning("limits.conf: the old limits stay: %s", why);
 	return err;
 }
@@ -302,6 +304,8 @@ on_supervisor(struct vault *v, struct chan_msg *m)
 	case IPC_UNLOCK:
 		on_unlock(v, m);
 		return SP_OK;
+	case IPC_VAULT_LOCK:
+		return on_lock(v, m);
 	case IPC_RELOAD:
 		if (room_reload(&v->room, TAKE_FD(m->fd)) != SP_OK)
 			log_warning("the old settings stay");
@@ -520,7 +524,7 @@ vault_start(struct vault *v)
 		sp_die(EXIT_CONFIG, "vault/egress is missing: restore it from a backup");
 	v->egress_fd = r->file[FILE_VAULT_EGRESS];
 	if (r->file[FILE_LIMITS] >= 0 &&
-	    take_limits(v, r->file[FILE_LIMITS], why, sizeof(why)) != SP_OK)
+	    limits_take(vault_core_governor(v->core), r->file[FILE_LIMITS], why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "limits.conf: %s", why);
 	close_fd(&r->file[FILE_LIMITS]);
 	if (r->file[FILE_ROOT_RECOVERY] >= 0)
@@ -569,7 +573,7 @@ main(int argc, char **argv)
 	ledger_drop(v);
 	vault_workers_done(&v->workers);
 	if (vault_core_lock(v->core) != SP_OK)
-		log_warning("vault/egress: what was reserved counts as spent");
+		log_warning(COUNTS_AS_SPENT);
 	vault_core_free(v->core);
 	mem_free((void *)(uintptr_t)v->recovery.ptr);
 	mem_wipe(v->buf, IPC_MAX);

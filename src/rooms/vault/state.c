@@ -1,6 +1,7 @@
 /* state.c - see state.h. */
 #include "rooms/vault/state.h"
 
+#include "base/text.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
 
@@ -108,4 +109,24 @@ egress_file(int *fd)
 {
 	return (struct egress_disk){
 	    egress_pread, egress_pwrite, egress_fdatasync, egress_boot_s, fd};
+}
+
+/* ---- limits.conf ---- */
+
+int
+limits_take(struct governor *g, int fd, char *why, size_t cap)
+{
+	DEFER(mem_freep) uint8_t *content = NULL;
+	struct text t = text_of(why, cap);
+	struct limits l;
+	size_t len = 0;
+	int err = file_read_all(fd, LIMITS_FILE_MAX, &content, &len);
+
+	if (err == SP_OK)
+		err = limits_parse(span_of(content, len), &l, why, cap);
+	else
+		text_str(&t, sp_strerror(err));
+	if (err == SP_OK)
+		governor_limits(g, &l);
+	return err;
 }

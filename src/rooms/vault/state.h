@@ -3,7 +3,7 @@
 #ifndef SP_VAULT_STATE_H
 #define SP_VAULT_STATE_H
 
-#include "rooms/vault/egress.h"
+#include "rooms/vault/governor.h"
 #include "rooms/vault/orgkeys.h"
 
 struct vault_state {
@@ -23,4 +23,7 @@ int vault_state_save(void *arg, unsigned slot, struct span content) MUST_USE;
 
 /* egress_file - the disk of vault/egress: a descriptor, borrowed, behind struct egress_disk. */
 struct egress_disk egress_file(int *fd);
+/* limits_take - limits.conf, which the supervisor has checked already.
+ *   why, cap  one sentence on failure: the limits that were in force stay */
+int limits_take(struct governor *g, int fd, char *why, size_t cap) MUST_USE;
 #endif
