@@ -101,7 +101,7 @@ begin_stop(struct sup *s)
 		loop_stop(s->loop);
 		return;
 	}
-	unlock_done(s);
+	operators_done(s);
 	/* no new connections from now on: these and the gates' are all descriptors of the listeners
 	 */
 	for (size_t i = 0; i < SOCKET_COUNT; i++)
@@ -127,6 +127,8 @@ send_reload(struct seat *seat)
 		err = send_row_files(s, ROOM_SIGNER, &seat->chan);
 	if (seat->room == ROOM_BROKER)
 		err = send_file(&seat->chan, FILE_SCANNER, "", s->inst.scanner_fd);
+	if (seat->room == ROOM_VAULT)
+		err = send_limits(s, &seat->chan);
 	return err == SP_OK ? chan_send_reload(&seat->chan, &m, s->inst.conf_fd) : err;
 }
 
