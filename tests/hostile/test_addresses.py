@@ -63,7 +63,7 @@ def test_it_accuses_only_so_often(server):
     until(lambda: state(server, own)["last"] == "violation")
 
 
-@pytest.mark.parametrize("kind", [0, 7, LOGIN_UNKNOWN, CRASH, 31])
+@pytest.mark.parametrize("kind", [0, 8, LOGIN_UNKNOWN, CRASH, 31])
 def test_what_others_see_is_not_its_to_say(server, kind):
     own = fresh()
     with Evil(server, source=own) as w:
