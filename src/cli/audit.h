@@ -35,7 +35,8 @@ int audit_time(const struct cli *c, const char *option, int64_t *ret_us) MUST_US
 void audit_print(uint64_t n, struct span entry, bool json);
 /* audit_proof - an entry of the log with its inclusion proof, as C2SP tlog-proof text.
  *   t       of AUDIT_PROOF_MAX bytes
- *   errors  SP_EUNAVAIL (not under the checkpoint yet), and those of a log that contradicts itself */
+ *   errors  SP_EUNAVAIL (not under the checkpoint yet), and those of a log that contradicts itself
+ */
 #define AUDIT_PROOF_MAX (256u * 1024)
 int audit_proof(struct audit *a, uint64_t index, struct text *t) MUST_USE;
 #endif

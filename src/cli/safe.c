@@ -67,7 +67,8 @@ safe_html(struct text *t, struct span s)
 	static const struct {
 		char c;
 		const char *entity;
-	} table[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
+	} table[] = {
+	    {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
 
 	while (s.len != 0) {
 		const char *entity = NULL;

@@ -1,8 +1,8 @@
 /* safe.h - text of strangers for a terminal or a page: it shows what it is, and does nothing.
  *
- * Names of files, users and clients are chosen by those who attack.  Control characters and bytes that
- * are no UTF-8 are printed as \xNN; characters that turn the direction of text or cannot be seen
- * (U+202E, U+200B and their kind) as \u{NNNN}.
+ * Names of files, users and clients are chosen by those who attack.  Control characters and bytes
+ * that are no UTF-8 are printed as \xNN; characters that turn the direction of text or cannot be
+ * seen (U+202E, U+200B and their kind) as \u{NNNN}.
  */
 #ifndef SP_CLI_SAFE_H
 #define SP_CLI_SAFE_H

@@ -10,14 +10,14 @@
 #include "store/tlog.h"
 
 struct tlog_page {
-	uint64_t first; /* number of its first entry */
-	unsigned n;	/* entries, 1 to 256 */
-	bool signed_for; /* under the checkpoint; else in the wal alone */
+	uint64_t first;		      /* number of its first entry */
+	unsigned n;		      /* entries, 1 to 256 */
+	bool signed_for;	      /* under the checkpoint; else in the wal alone */
 	struct span entry[TLOG_TILE]; /* into buf */
 	uint8_t *buf;		      /* owned; the caller may write into it once it is checked */
 	size_t cap;
-	struct sha256 *sha;	      /* owned; NULL: not needed yet */
-	bool has_tile;		      /* the tile of level 1 that was looked at last */
+	struct sha256 *sha; /* owned; NULL: not needed yet */
+	bool has_tile;	    /* the tile of level 1 that was looked at last */
 	uint64_t tile;
 	struct hash hashes[TLOG_TILE];
 };

@@ -2,10 +2,10 @@
  *
  *   ledger_gen FOLDER ENTRIES
  *
- * Makes FOLDER/ledger and FOLDER/keys/ledger.pub: as much of an instance as `sallyport -C FOLDER audit`
- * and `hunt` need.  2,000 users in 50 organisations over 90 days until 2026-11-26: logins, uploads, reads,
- * deletions, failures; and one theft on the last day.  Entries are made by the ledger's own code; what is
- * left out are the syncs.  The same arguments give the same log.
+ * Makes FOLDER/ledger and FOLDER/keys/ledger.pub: as much of an instance as `sallyport -C FOLDER
+ * audit` and `hunt` need.  2,000 users in 50 organisations over 90 days until 2026-11-26: logins,
+ * uploads, reads, deletions, failures; and one theft on the last day.  Entries are made by the
+ * ledger's own code; what is left out are the syncs.  The same arguments give the same log.
  */
 #include "base/text.h"
 #include "ipc/ipc.h"
@@ -186,7 +186,8 @@ put_login(struct gen *g, enum event event, unsigned user, bool is_thief)
 	g->serial++;
 	e = who(g, event, user, is_thief);
 	ipc_pair_put(&w, "address", span_cut(e.addr, span_find(e.addr, ':')));
-	ipc_pair_put(&w, "agent", is_thief ? SPAN_LIT("python-requests/2.28") : SPAN_LIT("curl/7.88.1"));
+	ipc_pair_put(
+	    &w, "agent", is_thief ? SPAN_LIT("python-requests/2.28") : SPAN_LIT("curl/7.88.1"));
 	if (event == EVENT_LOGIN)
 		ipc_pair_put(&w, "proof", SPAN_LIT("password"));
 	else
@@ -209,7 +210,9 @@ put_any(struct gen *g)
 	else if (kind < 40 || g->version < 1000)
 		put_created(g);
 	else
-		put_read(g, user, 1 + g->version - 1 - next(g) % (g->version < 500000 ? g->version : 500000), false);
+		put_read(g, user,
+		    1 + g->version - 1 - next(g) % (g->version < 500000 ? g->version : 500000),
+		    false);
 }
 
 static void
@@ -233,7 +236,8 @@ write_key(int dirfd)
 	text_fmt(&t, "bench+%08x+", id);
 	base64_put(&t, span_of(key, sizeof(key)));
 	text_chr(&t, '\n');
-	must(file_write_new(dirfd, "keys/ledger.pub", text_span(&t), 0644, true), "keys/ledger.pub");
+	must(
+	    file_write_new(dirfd, "keys/ledger.pub", text_span(&t), 0644, true), "keys/ledger.pub");
 }
 
 int
@@ -245,7 +249,8 @@ main(int argc, char **argv)
 	struct tlog_fs fs;
 	char why[256];
 
-	if (argc != 3 || parse_u64(span_str(argv[2]), UINT32_MAX, &g.total) != SP_OK || g.total < 10)
+	if (argc != 3 || parse_u64(span_str(argv[2]), UINT32_MAX, &g.total) != SP_OK ||
+	    g.total < 10)
 		sp_die(64, "usage: ledger_gen FOLDER ENTRIES");
 	if (dir_make_at(AT_FDCWD, argv[1], 0755) == SP_EPERM)
 		sp_die(1, "%s cannot be made", argv[1]);
@@ -260,7 +265,8 @@ main(int argc, char **argv)
 	fs.sync = no_sync;
 	fs.sync_dir = no_sync_dir;
 	g.json = mem_alloc(ENTRY_MAX + 1);
-	if (g.json == NULL || tlog_writer_open(&fs, "bench", seed, &g.log, &report, why, sizeof(why)) != SP_OK)
+	if (g.json == NULL ||
+	    tlog_writer_open(&fs, "bench", seed, &g.log, &report, why, sizeof(why)) != SP_OK)
 		sp_die(1, "the log cannot be made");
 	put(&g, &(struct entry){.event = event_row(EVENT_LOG_CREATED)});
 	put(&g, &(struct entry){.event = event_row(EVENT_SERVER_START)});
@@ -270,7 +276,8 @@ main(int argc, char **argv)
 		theft(&g);
 	must(tlog_commit(g.log), "commit");
 	must(tlog_flush_all(g.log), "flush");
-	printf("%llu entries, %llu files\n", (unsigned long long)g.n, (unsigned long long)g.version);
+	printf(
+	    "%llu entries, %llu files\n", (unsigned long long)g.n, (unsigned long long)g.version);
 	tlog_writer_free(g.log);
 	mem_free(g.json);
 	return 0;

@@ -29,8 +29,7 @@ load_iocs(const struct cli *c, struct ioc **ret)
 			return err;
 		err = ioc_load(*ret, path, span_of(content, len), why, sizeof(why));
 		if (err != SP_OK)
-			return cli_fail(
-			    err == SP_ESYNTAX ? SP_EUSAGE : err, "%s: %s", path, why);
+			return cli_fail(err == SP_ESYNTAX ? SP_EUSAGE : err, "%s: %s", path, why);
 	}
 	return SP_OK;
 }
@@ -146,8 +145,8 @@ check_options(const struct cli *c, uint64_t *ret_shown)
 		return cli_fail(
 		    SP_EUSAGE, "--limit %s: not a number from 1 to %u", limit, SHOWN_MAX);
 	if (is_story(c) && cli_has(c, "--ioc"))
-		return cli_fail(SP_EUSAGE,
-		    "--ioc looks through everything: it does not go with --user, --file, --address");
+		return cli_fail(SP_EUSAGE, "--ioc looks through everything: it does not go with "
+					   "--user, --file, --address");
 	if (!is_story(c) && cli_has(c, "--proofs"))
 		return cli_fail(SP_EUSAGE, "--proofs goes with --user, --file or --address");
 	return SP_OK;

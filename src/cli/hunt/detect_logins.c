@@ -20,8 +20,7 @@ is_fresh_login(const struct hunt_entry *e)
 /* ---- before the login ---- */
 
 void
-detect_scanner_login(
-    struct hunt *h, const struct hunt_entry *e, struct person *p, struct origin *o)
+detect_scanner_login(struct hunt *h, const struct hunt_entry *e, struct person *p, struct origin *o)
 {
 	char ago_text[40];
 	struct text ago = text_of(ago_text, sizeof(ago_text));
@@ -129,8 +128,7 @@ has_past(const struct person *p)
 }
 
 void
-detect_new_network(
-    struct hunt *h, const struct hunt_entry *e, struct person *p, struct origin *o)
+detect_new_network(struct hunt *h, const struct hunt_entry *e, struct person *p, struct origin *o)
 {
 	struct span addr;
 	struct finding *f;
@@ -239,8 +237,7 @@ is_use(enum hunt_kind k)
 }
 
 void
-detect_unused_logins(
-    struct hunt *h, const struct hunt_entry *e, struct person *p, struct origin *o)
+detect_unused_logins(struct hunt *h, const struct hunt_entry *e, struct person *p, struct origin *o)
 {
 	struct span addr;
 

@@ -88,16 +88,16 @@ mass(struct hunt *h, enum detector d, const struct hunt_entry *e, struct person 
 	}
 	hunt_bytes(&now, f->bytes);
 	hunt_bytes(&norm, pace->norm_bytes);
-	hunt_score(f, (int)most((uint64_t)points_over(pace->files, pace->norm_files, HUNT_MASS_FILES),
-			  (uint64_t)points_over(pace->bytes, pace->norm_bytes, floor_bytes)));
+	hunt_score(
+	    f, (int)most((uint64_t)points_over(pace->files, pace->norm_files, HUNT_MASS_FILES),
+		   (uint64_t)points_over(pace->bytes, pace->norm_bytes, floor_bytes)));
 	hunt_say(f, "%llu files, %s %s; the busiest hour of the days before had %llu files, %s",
 	    (unsigned long long)f->files, now_text, done, (unsigned long long)pace->norm_files,
 	    norm_text);
 }
 
 void
-detect_mass_reads(
-    struct hunt *h, const struct hunt_entry *e, struct person *p, struct origin *o)
+detect_mass_reads(struct hunt *h, const struct hunt_entry *e, struct person *p, struct origin *o)
 {
 	(void)o;
 	if (e != NULL && p != NULL)
@@ -105,8 +105,7 @@ detect_mass_reads(
 }
 
 void
-detect_mass_deletes(
-    struct hunt *h, const struct hunt_entry *e, struct person *p, struct origin *o)
+detect_mass_deletes(struct hunt *h, const struct hunt_entry *e, struct person *p, struct origin *o)
 {
 	(void)o;
 	if (e != NULL && p != NULL)
@@ -145,7 +144,9 @@ detect_off_hours(struct hunt *h, const struct hunt_entry *e, struct person *p, s
 		f->files++;
 	}
 	hunt_score(f, f->files >= 100 ? 15 : f->files >= 20 ? 10 : 0);
-	hunt_say(f, "%llu reads about %02u:00 UTC; of %llu reads on %u days before, %llu were within an hour of that",
+	hunt_say(f,
+	    "%llu reads about %02u:00 UTC; of %llu reads on %u days before, %llu were within an "
+	    "hour of that",
 	    (unsigned long long)f->files, hour, (unsigned long long)p->n_reads, p->read_days,
 	    (unsigned long long)near);
 }
@@ -242,7 +243,8 @@ detect_widened(struct hunt *h, const struct hunt_entry *e, struct person *p, str
 		f->files++;
 		f->bytes += e->size;
 		hunt_score(f, f->files >= 100 ? 20 : f->files >= 20 ? 10 : 0);
-		hunt_say(f, "%s got %s%s%.150s from %s (entry %llu), and then read %llu files, first %.*s",
+		hunt_say(f,
+		    "%s got %s%s%.150s from %s (entry %llu), and then read %llu files, first %.*s",
 		    p->name, c->what, c->path[0] != '\0' ? " " : "", c->path,
 		    c->by[0] != '\0' ? c->by : "an administrator", (unsigned long long)c->entry,
 		    (unsigned long long)f->files, S(span_cut(e->path, 100)));

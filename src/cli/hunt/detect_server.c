@@ -220,14 +220,15 @@ gap_start(struct hunt *h, const struct hunt_entry *e)
 	hunt_lasting(&t, us);
 	if (h->stopped && us < HUNT_GAP_MINUTES * HUNT_MINUTE)
 		return;
-	if (!h->stopped && !h->started && h->entries < 3)
+	if (!h->stopped && (h->created || h->entries == 1))
 		return; /* the log, or the range, begins here */
 	f = gap(h, e);
 	if (h->stopped)
 		hunt_also(f, h->stop_entry, h->stop_us);
 	hunt_score(f, (h->stopped ? 0 : 10) + (us > HUNT_DAY ? 15 : us > HUNT_HOUR ? 5 : 0));
-	hunt_say(f, "%s%s", h->stopped ? "the server was stopped for "
-				       : "the server had been killed or lost power; nothing is on record for ",
+	hunt_say(f, "%s%s",
+	    h->stopped ? "the server was stopped for "
+		       : "the server had been killed or lost power; nothing is on record for ",
 	    text);
 }
 
@@ -259,10 +260,12 @@ gap_recovered(struct hunt *h, const struct hunt_entry *e)
 
 	hunt_score(f, missing ? 35 : 10);
 	if (missing)
-		hunt_say(f, "the newest entries (the file wal) were missing when the server started: "
-			    "restored from a backup, or taken away");
+		hunt_say(f,
+		    "the newest entries (the file wal) were missing when the server started: "
+		    "restored from a backup, or taken away");
 	else
-		hunt_say(f, "the end of the log was incomplete after a crash; entries dropped: %.*s",
+		hunt_say(f,
+		    "the end of the log was incomplete after a crash; entries dropped: %.*s",
 		    S(span_cut(hunt_detail(e, "dropped-entries"), 20)));
 }
 
@@ -279,6 +282,9 @@ detect_gaps(struct hunt *h, const struct hunt_entry *e, struct person *p, struct
 		hunt_say(f, "time goes back here without a recorded step of the clock");
 	}
 	switch (e->kind) {
+	case KIND_LOG_CREATED:
+		h->created = true;
+		break;
 	case KIND_SERVER_STOP:
 		h->stopped = true;
 		h->stop_us = e->t_us;
@@ -286,8 +292,7 @@ detect_gaps(struct hunt *h, const struct hunt_entry *e, struct person *p, struct
 		break;
 	case KIND_SERVER_START:
 		gap_start(h, e);
-		h->stopped = false;
-		h->started = true;
+		h->stopped = h->created = false;
 		break;
 	case KIND_CLOCK_STEP:
 		gap_step(h, e);

@@ -160,8 +160,8 @@ unescape(uint8_t *from, size_t len, struct span *ret)
 	size_t at = 1;
 
 	while (at < len - 1) {
-		/* one piece at a time through the scanner of stored entries: a whole escape (a pair of
-		 * surrogates is 12 bytes) or what is in front of the next one */
+		/* one piece at a time through the scanner of stored entries: a whole escape (a pair
+		 * of surrogates is 12 bytes) or what is in front of the next one */
 		size_t n = 1, used = 0;
 		struct span s = span_of(from + at, len - 1 - at);
 		char piece[16];
@@ -283,9 +283,12 @@ struct member {
 	const char *key;
 	size_t len, at; /* offset in struct hunt_entry */
 };
-#define TEXT(name) {#name, sizeof(#name) - 1, offsetof(struct hunt_entry, name)}
-static const struct member texts[] = {TEXT(event), TEXT(sev), TEXT(door), TEXT(listener), TEXT(addr),
-    TEXT(user), TEXT(org), TEXT(path), TEXT(blob)};
+#define TEXT(name)                                                                                 \
+	{                                                                                          \
+#name, sizeof(#name) - 1, offsetof(struct hunt_entry, name)                        \
+	}
+static const struct member texts[] = {TEXT(event), TEXT(sev), TEXT(door), TEXT(listener),
+    TEXT(addr), TEXT(user), TEXT(org), TEXT(path), TEXT(blob)};
 static const struct member numbers[] = {
     TEXT(n), TEXT(serial), TEXT(file), TEXT(version), TEXT(size)};
 

@@ -1,9 +1,10 @@
 /* entry.h - one entry of the audit log, taken apart.  Pure: no allocation, clock or I/O.
  *
- * The reader knows the one form that the ledger writes (docs/internals/ledger.md): an object without
- * white space, members that are strings or numbers, and `detail`, an object of strings.  Members that
- * it does not know are passed over, so that a later version's log can be read; anything that is not of
- * this form is SP_ESYNTAX, and its caller says so: an entry is never dropped in silence.
+ * The reader knows the one form that the ledger writes (docs/internals/ledger.md): an object
+ * without white space, members that are strings or numbers, and `detail`, an object of strings.
+ * Members that it does not know are passed over, so that a later version's log can be read;
+ * anything that is not of this form is SP_ESYNTAX, and its caller says so: an entry is never
+ * dropped in silence.
  */
 #ifndef SP_CLI_HUNT_ENTRY_H
 #define SP_CLI_HUNT_ENTRY_H
@@ -25,7 +26,8 @@ struct hunt_pair {
 	struct span key, value;
 };
 
-/* Text is unescaped already and may hold any character: whoever prints it, prints it safely (cli/safe.h). */
+/* Text is unescaped already and may hold any character: whoever prints it, prints it safely
+ * (cli/safe.h). */
 struct hunt_entry {
 	uint64_t n;
 	int64_t t_us;
@@ -55,6 +57,7 @@ uint64_t hunt_detail_u64(const struct hunt_entry *e, const char *key);
 struct span hunt_address(const struct hunt_entry *e);
 /* hunt_ip_read - an address with or without port and brackets, as 16 bytes (IPv4 mapped). */
 int hunt_ip_read(struct span s, uint8_t ret[16], bool *ret_v4) MUST_USE;
-/* hunt_time_read - "2026-11-23T21:09:41.123456Z" or without the fraction, as the ledger writes it. */
+/* hunt_time_read - "2026-11-23T21:09:41.123456Z" or without the fraction, as the ledger writes it.
+ */
 int hunt_time_read(struct span s, int64_t *ret_us) MUST_USE;
 #endif

@@ -1,4 +1,5 @@
-/* entry_test.c - the reader of entries against what the ledger writes, and against what it does not. */
+/* entry_test.c - the reader of entries against what the ledger writes, and against what it does
+ * not. */
 #include "base/test.h"
 #include "cli/hunt/entry.h"
 
@@ -18,11 +19,16 @@ static void
 test_whole(void **state)
 {
 	(void)state;
-	assert_err(read_text("{\"n\":48113,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"file.read\",\"sev\":\"info\","
-			     "\"salt\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"serial\":7,\"door\":\"https\",\"listener\":\"public\","
-			     "\"addr\":\"203.0.113.7:4711\",\"user\":\"alice\",\"org\":\"acme\",\"path\":\"/in/q3\","
-			     "\"blob\":\"ab010000000000000000000000000000\",\"file\":3,\"version\":4,\"size\":0,"
-			     "\"detail\":{\"agent\":\"curl/8\",\"count\":\"12\"}}"),
+	assert_err(
+	    read_text(
+		"{\"n\":48113,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"file.read\","
+		"\"sev\":\"info\","
+		"\"salt\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"serial\":7,\"door\":\"https\",\"listener\":"
+		"\"public\","
+		"\"addr\":\"203.0.113.7:4711\",\"user\":\"alice\",\"org\":\"acme\",\"path\":\"/in/"
+		"q3\","
+		"\"blob\":\"ab010000000000000000000000000000\",\"file\":3,\"version\":4,\"size\":0,"
+		"\"detail\":{\"agent\":\"curl/8\",\"count\":\"12\"}}"),
 	    SP_OK);
 	assert_int_equal(e.n, 48113);
 	assert_int_equal(e.t_us, INT64_C(1795468181123456));
@@ -48,13 +54,16 @@ static void
 test_escapes(void **state)
 {
 	(void)state;
-	assert_err(read_text("{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\",\"path\":\"/a\\\"b\\\\c\\n\\u001b[31m\\u202e\\u00e9\\ud83d\\ude00x\","
+	assert_err(read_text("{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\","
+			     "\"path\":\"/a\\\"b\\\\c\\n\\u001b[31m\\u202e\\u00e9\\ud83d\\ude00x\","
 			     "\"user\":\"\\u0000\"}"),
 	    SP_OK);
 	assert_span(e.path, "/a\"b\\c\n\x1b[31m\xe2\x80\xae\xc3\xa9\xf0\x9f\x98\x80x");
 	assert_int_equal(e.user.len, 1);
 	assert_int_equal(e.user.ptr[0], 0);
-	assert_err(read_text("{\"n\":1,\"t\":\"2026-11-23T21:09:41Z\",\"event\":\"login\",\"path\":\"\\ud83d\"}"), SP_OK);
+	assert_err(read_text("{\"n\":1,\"t\":\"2026-11-23T21:09:41Z\",\"event\":\"login\",\"path\":"
+			     "\"\\ud83d\"}"),
+	    SP_OK);
 	assert_span(e.path, "\xef\xbf\xbd");
 }
 
@@ -67,12 +76,13 @@ test_refused(void **state)
 	    "{}",
 	    "[]",
 	    "{\"n\":1}",
-	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\"}",			      /* no event */
-	    "{\"n\":1,\"event\":\"login\"}",						      /* no time */
+	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\"}", /* no event */
+	    "{\"n\":1,\"event\":\"login\"}",		       /* no time */
 	    "{\"n\":01,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\"}",
 	    "{\"n\":-1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\"}",
 	    "{\"n\":1.5,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\"}",
-	    "{\"n\":99999999999999999999,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\"}",
+	    "{\"n\":99999999999999999999,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":"
+	    "\"login\"}",
 	    "{\"n\":1,\"t\":\"2026-11-23 21:09:41.123456Z\",\"event\":\"login\"}",
 	    "{\"n\":1,\"t\":\"2026-13-23T21:09:41.123456Z\",\"event\":\"login\"}",
 	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.12345Z\",\"event\":\"login\"}",
@@ -82,11 +92,13 @@ test_refused(void **state)
 	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\",}",
 	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"log\nin\"}",
 	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\",\"path\":\"\\x\"}",
-	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\",\"path\":\"\\u12\"}",
+	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\",\"path\":"
+	    "\"\\u12\"}",
 	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\",\"path\":\"a",
 	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\",\"path\":\"a\\",
 	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\",\"path\":3}",
-	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\",\"detail\":{\"a\":{}}}",
+	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\",\"detail\":{\"a\":{"
+	    "}}}",
 	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\",\"detail\":[]}",
 	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\",\"more\":[]}",
 	};
@@ -102,7 +114,10 @@ static void
 test_later(void **state)
 {
 	(void)state;
-	assert_err(read_text("{\"n\":1,\"new\":\"x\",\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"later.event\",\"many\":12,\"is\":true,\"user\":\"alice\"}"), SP_OK);
+	assert_err(
+	    read_text("{\"n\":1,\"new\":\"x\",\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":"
+		      "\"later.event\",\"many\":12,\"is\":true,\"user\":\"alice\"}"),
+	    SP_OK);
 	assert_int_equal(e.kind, KIND_OTHER);
 	assert_span(e.user, "alice");
 }
@@ -110,7 +125,9 @@ test_later(void **state)
 static void
 test_every_cut(void **state)
 {
-	static const char whole[] = "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\",\"addr\":\"[2001:db8::1]:9\",\"path\":\"\\ud83d\\ude00\",\"detail\":{\"a\":\"b\"}}";
+	static const char whole[] =
+	    "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\",\"addr\":\"[2001:"
+	    "db8::1]:9\",\"path\":\"\\ud83d\\ude00\",\"detail\":{\"a\":\"b\"}}";
 
 	(void)state;
 	assert_err(read_text(whole), SP_OK);
@@ -128,7 +145,8 @@ test_many_details(void **state)
 	struct text t = text_of(json, sizeof(json));
 
 	(void)state;
-	text_str(&t, "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\",\"detail\":{\"k\":\"v\"");
+	text_str(&t, "{\"n\":1,\"t\":\"2026-11-23T21:09:41.123456Z\",\"event\":\"login\","
+		     "\"detail\":{\"k\":\"v\"");
 	for (unsigned i = 1; i < HUNT_PAIRS_MAX; i++)
 		text_fmt(&t, ",\"k%u\":\"v\"", i);
 	text_str(&t, "}}");
@@ -155,7 +173,8 @@ test_time(void **state)
 static void
 test_addresses(void **state)
 {
-	static const char *const wrong[] = {"", "others", "1.2.3", "1.2.3.4.5", "::g", "[::1", "300.1.1.1:9", "1.2.3.4:5:6"};
+	static const char *const wrong[] = {
+	    "", "others", "1.2.3", "1.2.3.4.5", "::g", "[::1", "300.1.1.1:9", "1.2.3.4:5:6"};
 	uint8_t a[16], b[16];
 	bool v4;
 

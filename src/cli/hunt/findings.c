@@ -1,4 +1,5 @@
-/* findings.c - what was found: entries gathered, the least suspicious dropped when there are too many. */
+/* findings.c - what was found: entries gathered, the least suspicious dropped when there are too
+ * many. */
 #include "cli/hunt/hunt.h"
 
 #include <stdarg.h>
@@ -92,8 +93,7 @@ make(struct hunt *h, enum detector d, uint64_t key, const struct hunt_entry *e)
 }
 
 bool
-hunt_is_open(
-    const struct hunt *h, enum detector d, uint64_t key, int64_t now_us, int64_t gap_us)
+hunt_is_open(const struct hunt *h, enum detector d, uint64_t key, int64_t now_us, int64_t gap_us)
 {
 	uint32_t open = h->open[find_open(h, d, key)];
 
@@ -101,8 +101,7 @@ hunt_is_open(
 }
 
 struct finding *
-hunt_hit(
-    struct hunt *h, enum detector d, uint64_t key, const struct hunt_entry *e, int64_t gap_us)
+hunt_hit(struct hunt *h, enum detector d, uint64_t key, const struct hunt_entry *e, int64_t gap_us)
 {
 	uint32_t open = h->open[find_open(h, d, key)];
 	struct finding *f = open != 0 ? &h->finding[open - 1] : NULL;

@@ -84,19 +84,23 @@ put_bars(struct text *t, const char *title, const struct hunt *h, size_t n, size
 	uint64_t value[BARS_MAX] = {0}, most = 1;
 
 	for (size_t i = 0; i < n; i++)
-		value[i / per] += *(const uint64_t *)(const void *)((const uint8_t *)&h->day[i] + offset);
+		value[i / per] +=
+		    *(const uint64_t *)(const void *)((const uint8_t *)&h->day[i] + offset);
 	for (size_t i = 0; i < bars; i++)
 		most = value[i] > most ? value[i] : most;
-	text_fmt(t, "<h2>%s</h2>\n<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", title,
-	    PLOT_WIDTH, BAR_HEIGHT + 22, title);
+	text_fmt(t, "<h2>%s</h2>\n<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n",
+	    title, PLOT_WIDTH, BAR_HEIGHT + 22, title);
 	for (size_t i = 0; i < bars; i++) {
 		double height = (double)value[i] / (double)most * BAR_HEIGHT;
 		int64_t day = (h->first_day + (int64_t)(i * per)) * HUNT_DAY;
 
 		if (value[i] == 0)
 			continue;
-		text_fmt(t, "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" fill=\"%s\"><title>",
-		    (double)i * step, BAR_HEIGHT - height, step > 2 ? step - 1 : step, height, colour);
+		text_fmt(t,
+		    "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" "
+		    "fill=\"%s\"><title>",
+		    (double)i * step, BAR_HEIGHT - height, step > 2 ? step - 1 : step, height,
+		    colour);
 		report_time(t, day);
 		text_str(t, ": ");
 		if (is_bytes)
@@ -105,11 +109,12 @@ put_bars(struct text *t, const char *title, const struct hunt *h, size_t n, size
 			text_u64(t, value[i]);
 		text_str(t, "</title></rect>\n");
 	}
-	text_fmt(t, "<line x1=\"0\" y1=\"%d\" x2=\"%d\" y2=\"%d\" stroke=\"#8a96a5\"/>\n", BAR_HEIGHT,
-	    PLOT_WIDTH, BAR_HEIGHT);
+	text_fmt(t, "<line x1=\"0\" y1=\"%d\" x2=\"%d\" y2=\"%d\" stroke=\"#8a96a5\"/>\n",
+	    BAR_HEIGHT, PLOT_WIDTH, BAR_HEIGHT);
 	text_fmt(t, "<text x=\"0\" y=\"%d\">", BAR_HEIGHT + 16);
 	report_time(t, h->first_day * HUNT_DAY);
-	text_fmt(t, "</text><text x=\"%d\" y=\"%d\" text-anchor=\"end\">", PLOT_WIDTH, BAR_HEIGHT + 16);
+	text_fmt(
+	    t, "</text><text x=\"%d\" y=\"%d\" text-anchor=\"end\">", PLOT_WIDTH, BAR_HEIGHT + 16);
 	report_time(t, h->last_us);
 	text_fmt(t, "</text><text x=\"%d\" y=\"11\" text-anchor=\"end\">most: ", PLOT_WIDTH);
 	if (is_bytes)
@@ -129,8 +134,9 @@ put_week(struct text *t, const struct hunt *h)
 	for (size_t d = 0; d < 7; d++)
 		for (size_t i = 0; i < 24; i++)
 			most = h->week[d][i] > most ? h->week[d][i] : most;
-	text_str(t, "<h2>Reads by hour of the week (UTC)</h2>\n<svg viewBox=\"0 0 960 190\" role=\"img\" "
-		    "aria-label=\"Reads by hour of the week\">\n");
+	text_str(t,
+	    "<h2>Reads by hour of the week (UTC)</h2>\n<svg viewBox=\"0 0 960 190\" role=\"img\" "
+	    "aria-label=\"Reads by hour of the week\">\n");
 	for (size_t d = 0; d < 7; d++) {
 		text_fmt(t, "<text x=\"0\" y=\"%zu\">%s</text>\n", d * 24 + 15, days[d]);
 		for (size_t i = 0; i < 24; i++) {
@@ -139,8 +145,8 @@ put_week(struct text *t, const struct hunt *h)
 			text_fmt(t,
 			    "<rect x=\"%zu\" y=\"%zu\" width=\"36\" height=\"21\" fill=\"#2463a8\" "
 			    "fill-opacity=\"%.3f\"><title>%s %02zu:00: %llu</title></rect>\n",
-			    40 + i * 38, d * 24, h->week[d][i] != 0 ? 0.12 + 0.88 * share : 0.04, days[d],
-			    i, (unsigned long long)h->week[d][i]);
+			    40 + i * 38, d * 24, h->week[d][i] != 0 ? 0.12 + 0.88 * share : 0.04,
+			    days[d], i, (unsigned long long)h->week[d][i]);
 		}
 	}
 	for (size_t i = 0; i < 24; i += 3)
@@ -157,9 +163,12 @@ html_days(struct text *t, const struct report *r)
 	if (h->entries == 0 || n < 1)
 		return;
 	n = n < HUNT_DAYS_MAX ? n : HUNT_DAYS_MAX;
-	put_bars(t, "Files read a day", h, (size_t)n, offsetof(struct day, reads), false, "#2463a8");
-	put_bars(t, "Bytes released a day", h, (size_t)n, offsetof(struct day, bytes), true, "#4a3f9f");
-	put_bars(t, "Failed logins a day", h, (size_t)n, offsetof(struct day, failed), false, "#b3141a");
+	put_bars(
+	    t, "Files read a day", h, (size_t)n, offsetof(struct day, reads), false, "#2463a8");
+	put_bars(
+	    t, "Bytes released a day", h, (size_t)n, offsetof(struct day, bytes), true, "#4a3f9f");
+	put_bars(
+	    t, "Failed logins a day", h, (size_t)n, offsetof(struct day, failed), false, "#b3141a");
 	put_week(t, h);
 }
 
@@ -171,7 +180,10 @@ put_finding(struct text *t, const struct finding *f)
 	const struct detector_row *row = detector_row(f->detector);
 
 	text_fmt(t, "<tr><td class=\"score %s\">%u</td><td><b>%s</b><br>",
-	    f->score >= 70 ? "high" : f->score >= 40 ? "mid" : "low", f->score, row->title);
+	    f->score >= 70   ? "high"
+	    : f->score >= 40 ? "mid"
+			     : "low",
+	    f->score, row->title);
 	safe_html(t, span_str(f->what));
 	text_fmt(t, "<br><span class=\"small\">%s</span></td><td>", row->text);
 	safe_html(t, span_str(f->user));
@@ -210,8 +222,9 @@ report_html(const struct report *r, struct text *t)
 	text_fmt(t, ". <b>%zu findings</b>, most suspicious first.</p>\n", h->n_findings);
 	put_verified(t, r);
 	if (h->n_findings != 0)
-		text_str(t, "<table><thead><tr><th>score</th><th>what</th><th>who</th><th>when</th><th>"
-			    "entries</th></tr></thead><tbody>\n");
+		text_str(t,
+		    "<table><thead><tr><th>score</th><th>what</th><th>who</th><th>when</th><th>"
+		    "entries</th></tr></thead><tbody>\n");
 	for (size_t i = 0; i < h->n_findings; i++)
 		put_finding(t, &h->finding[i]);
 	if (h->n_findings != 0)
@@ -236,7 +249,8 @@ put_taken(struct text *t, const struct taken *k)
 {
 	text_str(t, "<tr><td>");
 	safe_html(t, span_str(k->path));
-	if (k->is_known && (strcmp(k->path, k->stored_path) != 0 || k->version != k->stored_version)) {
+	if (k->is_known &&
+	    (strcmp(k->path, k->stored_path) != 0 || k->version != k->stored_version)) {
 		text_str(t, "<br><span class=\"small\">stored as ");
 		safe_html(t, span_str(k->stored_path));
 		text_fmt(t, ", version %llu (entry %llu)</span>",
@@ -289,7 +303,8 @@ story_page(const struct cli *c, const struct report *r, const struct story *s,
 	text_str(&t, "</p>\n");
 	put_sum(&t, sum);
 	put_verified(&t, r);
-	text_str(&t, "<table><thead><tr><th>file and SHA-256</th><th>version</th><th>bytes</th><th>first and "
+	text_str(&t, "<table><thead><tr><th>file and "
+		     "SHA-256</th><th>version</th><th>bytes</th><th>first and "
 		     "last reading</th><th>times</th><th>entry</th></tr></thead><tbody>\n");
 	for (size_t i = 0; i < s->n_taken; i++)
 		if (s->taken[i].times > s->taken[i].refused)

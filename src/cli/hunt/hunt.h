@@ -41,8 +41,8 @@ const struct detector_row *detector_row(enum detector d);
 /* Something suspicious, and the entries behind it. */
 struct finding {
 	enum detector detector;
-	unsigned score; /* 0 to 100 */
-	uint64_t key;	/* of the detector: what belongs to one finding */
+	unsigned score;			  /* 0 to 100 */
+	uint64_t key;			  /* of the detector: what belongs to one finding */
 	char user[65], org[65], addr[48]; /* of the first entry; empty: none */
 	int64_t first_us, last_us;
 	uint64_t entry[HUNT_ENTRIES_SHOWN]; /* the first of them */
@@ -143,15 +143,16 @@ struct hunt {
 	/* the log itself */
 	uint64_t entries, first_entry, last_entry;
 	int64_t first_us, last_us;
-	bool stopped, stepped, started;
+	bool stopped, stepped, created;
 	int64_t stop_us, alive_us; /* alive: the last entry that a running server made */
 	uint64_t stop_entry;
 	/* plots */
 	struct day *day; /* HUNT_DAYS_MAX from first_day on */
 	int64_t first_day;
-	uint64_t week[7][24]; /* reads, Monday first */
-	struct ioc *ioc;      /* borrowed; NULL: none */
-	uint64_t ioc_left_out; /* versions with an indicator's hash over the limit: their reads are not matched */
+	uint64_t week[7][24];  /* reads, Monday first */
+	struct ioc *ioc;       /* borrowed; NULL: none */
+	uint64_t ioc_left_out; /* versions with an indicator's hash over the limit: their reads are
+				  not matched */
 	bool no_memory;
 };
 
@@ -161,7 +162,8 @@ void hunt_free(struct hunt *h); /* accepts NULL */
 int hunt_take(struct hunt *h, const struct hunt_entry *e) MUST_USE;
 /* hunt_unreadable - entry n could not be taken apart. */
 int hunt_unreadable(struct hunt *h, uint64_t n) MUST_USE;
-/* hunt_end - the end of the range: last findings, company counted, sorted, most suspicious first. */
+/* hunt_end - the end of the range: last findings, company counted, sorted, most suspicious first.
+ */
 void hunt_end(struct hunt *h);
 
 /* ---- what the detectors share ---- */
@@ -169,7 +171,8 @@ void hunt_end(struct hunt *h);
 /* hunt_hash - of text; never 0.  hunt_hash32 - the same in 32 bits. */
 uint64_t hunt_hash(struct span s);
 uint32_t hunt_hash32(struct span s);
-/* hunt_person - the principal of a name, made when it is new; NULL: over the limit, or no memory. */
+/* hunt_person - the principal of a name, made when it is new; NULL: over the limit, or no memory.
+ */
 struct person *hunt_person(struct hunt *h, struct span name, struct span org);
 /* hunt_person_known - NULL: never seen. */
 struct person *hunt_person_known(const struct hunt *h, struct span name);
@@ -178,12 +181,13 @@ struct origin *hunt_origin(struct hunt *h, const struct hunt_entry *e);
 /* hunt_claim - of a name that failed; NULL when make is false and it never did. */
 struct claim *hunt_claim(struct hunt *h, struct span name, int64_t now_us, bool make);
 
-/* hunt_hit - an entry behind a finding: that of (detector, key) that was last added to within gap_us,
- * or a new one.  Its score is at least the weight of its row. *ret_new  it was made now.  Never NULL
- * but without memory. */
-struct finding *hunt_hit(struct hunt *h, enum detector d, uint64_t key, const struct hunt_entry *e,
-    int64_t gap_us);
-/* hunt_is_open - is there a finding of (detector, key) that was added to within gap_us before now? */
+/* hunt_hit - an entry behind a finding: that of (detector, key) that was last added to within
+ * gap_us, or a new one.  Its score is at least the weight of its row. *ret_new  it was made now.
+ * Never NULL but without memory. */
+struct finding *hunt_hit(
+    struct hunt *h, enum detector d, uint64_t key, const struct hunt_entry *e, int64_t gap_us);
+/* hunt_is_open - is there a finding of (detector, key) that was added to within gap_us before now?
+ */
 bool hunt_is_open(
     const struct hunt *h, enum detector d, uint64_t key, int64_t now_us, int64_t gap_us);
 /* hunt_also - an earlier entry is behind it too: it is named in its order. */

@@ -1,7 +1,9 @@
 /* hunt_test.c - each detector: what it must find, and the nearest thing that it must not. */
 #include "cli/hunt/world_test.h"
 
-#define READ(path) ",\"path\":\"" path "\",\"blob\":\"00000000000000000000000000000002\",\"file\":2,\"version\":2,\"size\":1000"
+#define READ(path)                                                                                 \
+	",\"path\":\"" path                                                                        \
+	"\",\"blob\":\"00000000000000000000000000000002\",\"file\":2,\"version\":2,\"size\":1000"
 
 static void
 reads(struct world *w, const char *members, unsigned n)
@@ -68,7 +70,8 @@ test_mass_goes_on(void **state)
 	w = world_new(NULL); /* bytes alone are enough */
 	workdays(&w, 5, 10);
 	next_day(&w);
-	say(&w, "file.read", ALICE ",\"path\":\"/big\",\"file\":9,\"version\":9,\"size\":300000000");
+	say(&w, "file.read",
+	    ALICE ",\"path\":\"/big\",\"file\":9,\"version\":9,\"size\":300000000");
 	assert_int_equal(found(&w, DETECT_mass_reads, &f), 1);
 	assert_int_equal(f.bytes, 300000000);
 }
@@ -130,7 +133,8 @@ test_off_hours(void **state)
 static void
 test_widened(void **state)
 {
-	static const char acl[] = "\"user\":\"root\",\"org\":\"acme\",\"detail\":{\"path\":\"/secret\",\"for-user\":\"alice\",\"rights\":\"read\"}";
+	static const char acl[] = "\"user\":\"root\",\"org\":\"acme\",\"detail\":{\"path\":\"/"
+				  "secret\",\"for-user\":\"alice\",\"rights\":\"read\"}";
 	struct world w = world_new(NULL);
 	struct finding f;
 
@@ -164,7 +168,9 @@ test_widened(void **state)
 	assert_int_equal(found(&w, DETECT_widened, NULL), 0);
 
 	w = world_new(NULL); /* through a group */
-	say(&w, "group.changed", "\"user\":\"root\",\"org\":\"acme\",\"detail\":{\"group\":\"board\",\"added\":\"alice\"}");
+	say(&w, "group.changed",
+	    "\"user\":\"root\",\"org\":\"acme\",\"detail\":{\"group\":\"board\",\"added\":"
+	    "\"alice\"}");
 	reads(&w, ALICE READ("/board/minutes"), 1);
 	assert_int_equal(found(&w, DETECT_widened, NULL), 1);
 }
@@ -276,7 +282,8 @@ fail_names(struct world *w, unsigned names)
 	for (unsigned i = 0; i < names; i++) {
 		char members[128];
 
-		(void)snprintf(members, sizeof(members), "\"addr\":\"203.0.113.66:9\",\"user\":\"name%u\"", i);
+		(void)snprintf(
+		    members, sizeof(members), "\"addr\":\"203.0.113.66:9\",\"user\":\"name%u\"", i);
 		say(w, "login.failed", members);
 	}
 }
@@ -306,7 +313,8 @@ test_spray(void **state)
 static void
 test_scanner_login(void **state)
 {
-	static const char scan[] = "\"addr\":\"203.0.113.66:5\",\"detail\":{\"kind\":\"moveit\",\"path\":\"/human2.aspx\"}";
+	static const char scan[] = "\"addr\":\"203.0.113.66:5\",\"detail\":{\"kind\":\"moveit\","
+				   "\"path\":\"/human2.aspx\"}";
 	struct world w = world_new(NULL);
 	struct finding f;
 
@@ -361,7 +369,8 @@ test_stolen_session(void **state)
 	struct world w = world_new(NULL);
 
 	(void)state;
-	say(&w, "session.revoked", ALICE ",\"detail\":{\"session\":\"3\",\"reason\":\"a refresh token was used twice\"}");
+	say(&w, "session.revoked",
+	    ALICE ",\"detail\":{\"session\":\"3\",\"reason\":\"a refresh token was used twice\"}");
 	assert_int_equal(found(&w, DETECT_stolen_session, NULL), 1);
 
 	w = world_new(NULL);
@@ -379,7 +388,8 @@ test_decoys(void **state)
 
 	(void)state;
 	workdays(&w, 3, 3);
-	say(&w, "decoy.touched", ALICE ",\"path\":\"/payroll/salaries.xlsx\",\"detail\":{\"kind\":\"file\"}");
+	say(&w, "decoy.touched",
+	    ALICE ",\"path\":\"/payroll/salaries.xlsx\",\"detail\":{\"kind\":\"file\"}");
 	assert_int_equal(found(&w, DETECT_decoys, &f), 1);
 	assert_int_equal(f.score >= 98, 1);
 	assert_non_null(strstr(f.what, "/payroll/salaries.xlsx"));
@@ -395,7 +405,9 @@ test_violations_and_alarms(void **state)
 	struct world w = world_new(NULL);
 
 	(void)state;
-	say(&w, "worker.violation", "\"sev\":\"alarm\",\"serial\":7,\"door\":\"https\",\"addr\":\"203.0.113.66:5\",\"detail\":{\"reason\":\"unknown message\"}");
+	say(&w, "worker.violation",
+	    "\"sev\":\"alarm\",\"serial\":7,\"door\":\"https\",\"addr\":\"203.0.113.66:5\","
+	    "\"detail\":{\"reason\":\"unknown message\"}");
 	hunt_end(w.h);
 	assert_int_equal(w.h->n_findings, 1); /* not an alarm of its own too */
 	assert_int_equal(w.h->finding[0].detector, DETECT_violations);
@@ -422,7 +434,9 @@ test_refused_and_denied(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 30; i++)
-		say(&w, "release.refused", ALICE ",\"path\":\"/in/x\",\"detail\":{\"entry\":\"3\",\"reason\":\"the egress budget is used up\"}");
+		say(&w, "release.refused",
+		    ALICE ",\"path\":\"/in/x\",\"detail\":{\"entry\":\"3\",\"reason\":\"the egress "
+			  "budget is used up\"}");
 	assert_int_equal(found(&w, DETECT_refused, &f), 1);
 	assert_int_equal(f.count, 30);
 	assert_non_null(strstr(f.what, "egress budget"));
@@ -446,7 +460,8 @@ test_accounts(void **state)
 	struct finding f;
 
 	(void)state;
-	say(&w, "user.added", "\"user\":\"root\",\"detail\":{\"name\":\"Health.Check\",\"level\":\"user\"}");
+	say(&w, "user.added",
+	    "\"user\":\"root\",\"detail\":{\"name\":\"Health.Check\",\"level\":\"user\"}");
 	say(&w, "login", "\"user\":\"Health.Check\"" PROOF);
 	w.t_us += HUNT_DAY;
 	say(&w, "user.removed", "\"user\":\"root\",\"detail\":{\"name\":\"Health.Check\"}");
@@ -455,13 +470,15 @@ test_accounts(void **state)
 	assert_int_equal(f.entry[1], 2);
 
 	w = world_new(NULL);
-	say(&w, "user.added", "\"user\":\"root\",\"detail\":{\"name\":\"temp\",\"level\":\"user\"}");
+	say(&w, "user.added",
+	    "\"user\":\"root\",\"detail\":{\"name\":\"temp\",\"level\":\"user\"}");
 	w.t_us += (HUNT_SHORT_LIFE_DAYS + 1) * HUNT_DAY;
 	say(&w, "user.removed", "\"user\":\"root\",\"detail\":{\"name\":\"temp\"}");
 	assert_int_equal(found(&w, DETECT_short_lived, NULL), 0);
 
 	w = world_new(NULL);
-	say(&w, "user.added", "\"user\":\"root\",\"detail\":{\"name\":\"eve\",\"level\":\"sysadmin\"}");
+	say(&w, "user.added",
+	    "\"user\":\"root\",\"detail\":{\"name\":\"eve\",\"level\":\"sysadmin\"}");
 	assert_int_equal(found(&w, DETECT_new_admin, NULL), 1);
 
 	w = world_new(NULL);
@@ -517,7 +534,8 @@ test_gaps(void **state)
 	assert_int_equal(found(&w, DETECT_gaps, NULL), 2);
 
 	w = world_new(NULL);
-	say(&w, "clock.step", "\"detail\":{\"expected\":\"2026-05-28T20:00:00Z\",\"was\":\"2026-05-28T19:00:00Z\"}");
+	say(&w, "clock.step",
+	    "\"detail\":{\"expected\":\"2026-05-28T20:00:00Z\",\"was\":\"2026-05-28T19:00:00Z\"}");
 	w.t_us -= HUNT_HOUR; /* which is on record */
 	say(&w, "login", ALICE PROOF);
 	assert_int_equal(found(&w, DETECT_gaps, &f), 1);
@@ -582,8 +600,8 @@ test_quiet(void **state)
 	hunt_free(w.h);
 }
 
-/* Names without end, as a sprayer makes them: the tables stay as large as they are, and alice is not
- * forgotten. */
+/* Names without end, as a sprayer makes them: the tables stay as large as they are, and alice is
+ * not forgotten. */
 static void
 test_bounded(void **state)
 {
@@ -595,7 +613,8 @@ test_bounded(void **state)
 	for (unsigned i = 0; i < 200000; i++) {
 		char members[128];
 
-		(void)snprintf(members, sizeof(members), "\"addr\":\"[2001:db8:%x:%x::1]:9\",\"user\":\"n%u\"", i >> 16, i & 0xffff, i);
+		(void)snprintf(members, sizeof(members),
+		    "\"addr\":\"[2001:db8:%x:%x::1]:9\",\"user\":\"n%u\"", i >> 16, i & 0xffff, i);
 		say(&w, "login.failed", members);
 	}
 	assert_int_equal(w.h->n_people, 1);
@@ -613,7 +632,8 @@ test_many_findings(void **state)
 	for (unsigned i = 0; i < 3 * HUNT_FINDINGS_MAX; i++) {
 		char members[128];
 
-		(void)snprintf(members, sizeof(members), "\"user\":\"root\",\"detail\":{\"name\":\"a%u\",\"level\":\"admin\"}", i);
+		(void)snprintf(members, sizeof(members),
+		    "\"user\":\"root\",\"detail\":{\"name\":\"a%u\",\"level\":\"admin\"}", i);
 		say(&w, "user.added", members);
 	}
 	say(&w, "decoy.touched", ALICE);

@@ -244,12 +244,12 @@ ioc_add(struct ioc *c, const struct ioc_value *v, size_t n, struct span where)
 		err = atom_add(c, &v[i], UINT32_C(1) << i);
 	if (err != SP_OK)
 		return err;
-	c->group[c->n_groups++] = (struct group){
-	    .all = n == 32 ? UINT32_MAX : (UINT32_C(1) << n) - 1,
-	    .file = (uint16_t)(c->n_files - 1),
-	    .type = (uint8_t)v[0].type,
-	    .where = keep(c, where),
-	    .text = keep(c, v[0].value)};
+	c->group[c->n_groups++] =
+	    (struct group){.all = n == 32 ? UINT32_MAX : (UINT32_C(1) << n) - 1,
+		.file = (uint16_t)(c->n_files - 1),
+		.type = (uint8_t)v[0].type,
+		.where = keep(c, where),
+		.text = keep(c, v[0].value)};
 	return SP_OK;
 }
 
@@ -307,7 +307,8 @@ plain_line(struct ioc *c, struct span line, struct span where)
 
 	if (type_of(&v.value, &v.type)) {
 		err = ioc_add(c, &v, 1, where);
-		return err == SP_ESYNTAX ? ioc_refuse(c, line, "it is not what it says it is") : err;
+		return err == SP_ESYNTAX ? ioc_refuse(c, line, "it is not what it says it is")
+					 : err;
 	}
 	v.type = IOC_NAME;
 	err = ioc_add(c, &v, 1, where);
@@ -353,8 +354,8 @@ ioc_load(struct ioc *c, const char *name, struct span content, char *why, size_t
 	c->file[c->n_files++] = name;
 	if (span_starts(s, SPAN_LIT("\xef\xbb\xbf")))
 		s = span_skip(s, 3);
-	while (s.len != 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\n' || s.ptr[0] == '\r' ||
-				 s.ptr[0] == '\t'))
+	while (s.len != 0 &&
+	       (s.ptr[0] == ' ' || s.ptr[0] == '\n' || s.ptr[0] == '\r' || s.ptr[0] == '\t'))
 		s = span_skip(s, 1);
 	if (s.len != 0 && s.ptr[0] == '{')
 		return stix_load(c, s, why, cap);

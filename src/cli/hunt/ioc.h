@@ -1,8 +1,8 @@
 /* ioc.h - indicators of compromise: what is known of an attack elsewhere, looked for in the log.
  *
  * From plain lists (one a line, # begins a comment) and STIX 2.1 bundles.  An indicator is one or
- * several values; of an AND list all must occur within the range.  What cannot be compared with a log
- * of file transfers (a domain, an MD5, a pattern with LIKE) is counted and told, never dropped.
+ * several values; of an AND list all must occur within the range.  What cannot be compared with a
+ * log of file transfers (a domain, an MD5, a pattern with LIKE) is counted and told, never dropped.
  */
 #ifndef SP_CLI_HUNT_IOC_H
 #define SP_CLI_HUNT_IOC_H
@@ -11,7 +11,16 @@
 #include "base/mem.h"
 #include "cli/hunt/entry.h"
 
-enum ioc_type { IOC_ADDRESS, IOC_AGENT, IOC_NAME, IOC_PATH, IOC_SHA256, IOC_KEY, IOC_USER, IOC_TYPES };
+enum ioc_type {
+	IOC_ADDRESS,
+	IOC_AGENT,
+	IOC_NAME,
+	IOC_PATH,
+	IOC_SHA256,
+	IOC_KEY,
+	IOC_USER,
+	IOC_TYPES
+};
 
 struct ioc; /* opaque */
 
@@ -32,9 +41,9 @@ void ioc_refused(const struct ioc *c, size_t i, const char **ret_file, struct sp
     struct span *ret_why);
 
 /* ioc_match - the indicators that an entry completes or belongs to: fn for each.  Remembers the
- * versions that have an indicator's hash, so that their reads are matched too: SP_ETOOBIG when there are
- * more than IOC_FILES_HIT_MAX of them; SP_ENOMEM.
- *   what  a sentence part: "address 203.0.113.7 (iocs.txt, line 3)" */
+ * versions that have an indicator's hash, so that their reads are matched too: SP_ETOOBIG when
+ * there are more than IOC_FILES_HIT_MAX of them; SP_ENOMEM. what  a sentence part: "address
+ * 203.0.113.7 (iocs.txt, line 3)" */
 typedef void (*ioc_fn)(void *arg, uint32_t group, struct span what);
 int ioc_match(struct ioc *c, const struct hunt_entry *e, ioc_fn fn, void *arg) MUST_USE;
 
@@ -46,7 +55,8 @@ struct ioc_value {
 	struct span value;
 };
 /* ioc_add - one indicator: n values that must all occur.
- *   errors  SP_ESYNTAX (a value that is none of its type; nothing was added), SP_ETOOBIG, SP_ENOMEM */
+ *   errors  SP_ESYNTAX (a value that is none of its type; nothing was added), SP_ETOOBIG, SP_ENOMEM
+ */
 int ioc_add(struct ioc *c, const struct ioc_value *v, size_t n, struct span where) MUST_USE;
 /* ioc_refuse - a line or pattern that is not used. */
 int ioc_refuse(struct ioc *c, struct span what, const char *why) MUST_USE;

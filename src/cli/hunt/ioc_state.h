@@ -51,7 +51,8 @@ struct ioc {
 /* ioc_mask - the first bits of an address.  ioc_normal - a value as it is compared.  ioc_slot - its
  * place in the table. */
 void ioc_mask(uint8_t ip[16], unsigned bits);
-int ioc_normal(enum ioc_type type, struct span v, uint8_t buf[IOC_VALUE_MAX], size_t *ret_len) MUST_USE;
+int ioc_normal(
+    enum ioc_type type, struct span v, uint8_t buf[IOC_VALUE_MAX], size_t *ret_len) MUST_USE;
 size_t ioc_slot(const struct ioc *c, enum ioc_type type, struct span value);
 /* ioc_base_name - what is behind the last slash. */
 struct span ioc_base_name(struct span path);

@@ -51,8 +51,7 @@ test_plain(void **state)
 			     "5.252.188.0/22\r\n"
 			     "2001:db8:1::/48\n"
 			     "  203.0.113.7  \n"
-			     "\n"
-			     SHA "\n"
+			     "\n" SHA "\n"
 			     "SHA256:abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG\n"
 			     "human2.aspx\n"
 			     "/in/payroll/\n"
@@ -77,8 +76,14 @@ test_plain(void **state)
 	assert_int_equal(hits(c, "file.read", "\"path\":\"/in/payroll\""), 1);
 	assert_int_equal(hits(c, "login", "\"detail\":{\"agent\":\"Evil Client\"}"), 1);
 	assert_int_equal(hits(c, "login", "\"user\":\"health.check\""), 1);
-	assert_int_equal(hits(c, "login", "\"detail\":{\"key\":\"SHA256:abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG\"}"), 1);
-	assert_int_equal(hits(c, "login", "\"detail\":{\"key\":\"SHA256:ABCdefghijklmnopqrstuvwxyz0123456789ABCDEFG\"}"), 0);
+	assert_int_equal(
+	    hits(c, "login",
+		"\"detail\":{\"key\":\"SHA256:abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG\"}"),
+	    1);
+	assert_int_equal(
+	    hits(c, "login",
+		"\"detail\":{\"key\":\"SHA256:ABCdefghijklmnopqrstuvwxyz0123456789ABCDEFG\"}"),
+	    0);
 	ioc_free(c);
 }
 
@@ -86,11 +91,16 @@ test_plain(void **state)
 static void
 test_hash_of_a_read(void **state)
 {
-	struct ioc *c = load("E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855", SP_OK);
+	struct ioc *c =
+	    load("E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855", SP_OK);
 
 	(void)state;
 	assert_int_equal(hits(c, "file.read", "\"path\":\"/a\",\"file\":3,\"version\":4"), 0);
-	assert_int_equal(hits(c, "file.created", "\"path\":\"/a\",\"detail\":{\"file\":\"3\",\"version\":\"4\",\"sha256\":\"" SHA "\"}"), 1);
+	assert_int_equal(
+	    hits(c, "file.created",
+		"\"path\":\"/a\",\"detail\":{\"file\":\"3\",\"version\":\"4\",\"sha256\":\"" SHA
+		"\"}"),
+	    1);
 	assert_int_equal(hits(c, "file.read", "\"path\":\"/b\",\"file\":3,\"version\":4"), 1);
 	assert_int_equal(hits(c, "file.read", "\"path\":\"/a\",\"file\":3,\"version\":5"), 0);
 	ioc_free(c);
@@ -122,7 +132,9 @@ test_patterns(void **state)
 	    {"[file:hashes.\"SHA-256\" = '" SHA "']", 1, 0},
 	    {"[file:hashes.SHA256 = '" SHA "']", 1, 0},
 	    {"[url:value = 'https://evil.example/human2.aspx?x=1']", 1, 0},
-	    {"[network-traffic:extensions.'http-request-ext'.request_header.'User-Agent' = 'evil/1.0']", 1, 0},
+	    {"[network-traffic:extensions.'http-request-ext'.request_header.'User-Agent' = "
+	     "'evil/1.0']",
+		1, 0},
 	    {"[user-account:account_login = 'Health Check Service']", 1, 0},
 	    {"[file:name = 'a' OR file:name = 'b' OR file:name = 'c']", 3, 0},
 	    {"[file:name IN ('a', 'b','c')]", 3, 0},
@@ -134,7 +146,9 @@ test_patterns(void **state)
 	    {"[(file:name = 'a' OR file:name = 'b') AND ipv4-addr:value = '1.2.3.4']", 4, 0},
 	    {"[file:name = 'it\\'s' ]", 1, 0},
 	    /* in part */
-	    {"[file:hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e' OR file:hashes.'SHA-256' = '" SHA "']", 1, 1},
+	    {"[file:hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e' OR file:hashes.'SHA-256' = "
+	     "'" SHA "']",
+		1, 1},
 	    {"[file:hashes.MD5 = 'x' OR file:hashes.'SHA-1' = 'y' OR file:name = 'a']", 1, 2},
 	    /* not at all */
 	    {"[file:name = 'a' AND file:hashes.MD5 = 'x']", 0, 1},
@@ -178,27 +192,34 @@ test_and(void **state)
 	struct ioc *c = pattern("[file:name = 'a.txt' AND ipv4-addr:value = '203.0.113.7']");
 
 	(void)state;
-	assert_int_equal(hits(c, "file.created", "\"path\":\"/x/a.txt\",\"addr\":\"198.51.100.1:9\""), 0);
+	assert_int_equal(
+	    hits(c, "file.created", "\"path\":\"/x/a.txt\",\"addr\":\"198.51.100.1:9\""), 0);
 	assert_int_equal(hits(c, "login", "\"addr\":\"203.0.113.8:9\""), 0);
 	assert_int_equal(hits(c, "login", "\"addr\":\"203.0.113.7:9\""), 1);
 	assert_int_equal(hits(c, "file.read", "\"path\":\"/y/a.txt\""), 1);
 	ioc_free(c);
 	c = pattern("[file:name = 'a.txt' OR ipv4-addr:value = '203.0.113.7']");
-	assert_int_equal(hits(c, "file.created", "\"path\":\"/x/a.txt\",\"addr\":\"198.51.100.1:9\""), 1);
+	assert_int_equal(
+	    hits(c, "file.created", "\"path\":\"/x/a.txt\",\"addr\":\"198.51.100.1:9\""), 1);
 	ioc_free(c);
 }
 
 static void
 test_bundle(void **state)
 {
-	struct ioc *c = load(" {\"type\": \"bundle\", \"id\": \"bundle--1\", \"objects\": [\n"
-			     "{\"type\": \"identity\", \"name\": \"x\"},\n"
-			     "{\"type\": \"indicator\", \"id\": \"indicator--1\", \"pattern_type\": \"stix\", \"pattern\": \"[ipv4-addr:value = '203.0.113.7']\"},\n"
-			     "{\"type\": \"indicator\", \"id\": \"indicator--2\", \"pattern_type\": \"yara\", \"pattern\": \"rule x {}\"},\n"
-			     "{\"type\": \"indicator\", \"id\": \"indicator--3\", \"pattern_type\": \"stix\", \"revoked\": true, \"pattern\": \"[file:name = 'a']\"},\n"
-			     "{\"type\": \"indicator\", \"id\": \"indicator--4\", \"pattern_type\": \"stix\"},\n"
-			     "{\"type\": \"indicator\", \"id\": \"indicator--5\", \"pattern\": \"[file:name = '\\u0062']\"}\n"
-			     "]}\n",
+	struct ioc *c = load(
+	    " {\"type\": \"bundle\", \"id\": \"bundle--1\", \"objects\": [\n"
+	    "{\"type\": \"identity\", \"name\": \"x\"},\n"
+	    "{\"type\": \"indicator\", \"id\": \"indicator--1\", \"pattern_type\": \"stix\", "
+	    "\"pattern\": \"[ipv4-addr:value = '203.0.113.7']\"},\n"
+	    "{\"type\": \"indicator\", \"id\": \"indicator--2\", \"pattern_type\": \"yara\", "
+	    "\"pattern\": \"rule x {}\"},\n"
+	    "{\"type\": \"indicator\", \"id\": \"indicator--3\", \"pattern_type\": \"stix\", "
+	    "\"revoked\": true, \"pattern\": \"[file:name = 'a']\"},\n"
+	    "{\"type\": \"indicator\", \"id\": \"indicator--4\", \"pattern_type\": \"stix\"},\n"
+	    "{\"type\": \"indicator\", \"id\": \"indicator--5\", \"pattern\": \"[file:name = "
+	    "'\\u0062']\"}\n"
+	    "]}\n",
 	    SP_OK);
 	const char *file;
 	struct span what, why;
@@ -225,6 +246,7 @@ static void
 test_hostile(void **state)
 {
 	static char text[400000];
+	struct text t;
 	struct ioc *c;
 
 	(void)state;
@@ -236,14 +258,14 @@ test_hostile(void **state)
 	memcpy(text, "{\"type\":\"bundle\",\"objects\":", 27);
 	ioc_free(load(text, SP_ESYNTAX));
 	/* 20 times 20 times 20 ... alternatives */
-	text[0] = '\0';
+	t = text_of(text, sizeof(text));
 	for (unsigned i = 0; i < 8; i++) {
-		(void)strcat(text, i != 0 ? " AND (" : "[(");
+		text_str(&t, i != 0 ? " AND (" : "[(");
 		for (unsigned k = 0; k < 20; k++)
-			(void)strcat(text, k != 0 ? " OR file:name = 'a'" : "file:name = 'a'");
-		(void)strcat(text, ")");
+			text_str(&t, k != 0 ? " OR file:name = 'a'" : "file:name = 'a'");
+		text_str(&t, ")");
 	}
-	(void)strcat(text, "]");
+	text_str(&t, "]");
 	c = pattern(text);
 	assert_int_equal(refused(c), 1);
 	assert_int_equal(ioc_count(c, IOC_NAME), 0);

@@ -33,18 +33,25 @@ report_verified_text(const struct report *r, struct text *t)
 	uint64_t size = tlog_size(r->audit->log);
 
 	if (r->whole)
-		text_fmt(t, "verified  the whole log: all %llu entries hash to the checkpoint signed by ",
+		text_fmt(t,
+		    "verified  the whole log: all %llu entries hash to the checkpoint signed by ",
 		    (unsigned long long)size);
 	else
-		text_fmt(t, "verified  every entry that was read (%llu) hashes to the checkpoint of %llu entries signed by ",
+		text_fmt(t,
+		    "verified  every entry that was read (%llu) hashes to the checkpoint of %llu "
+		    "entries signed by ",
 		    (unsigned long long)r->n_checked, (unsigned long long)size);
 	safe_text(t, span_str(r->audit->key.name));
 	text_chr(t, '\n');
 	if (r->n_unsigned != 0)
-		text_fmt(t, "          the newest %llu wait for the next checkpoint and are not signed for yet\n",
+		text_fmt(t,
+		    "          the newest %llu wait for the next checkpoint and are not signed for "
+		    "yet\n",
 		    (unsigned long long)r->n_unsigned);
-	text_str(t, r->whole ? "          not verified: that no later checkpoint was given to anyone (keep checkpoints elsewhere)\n"
-			     : "          not verified: entries outside the range (--verify), and that no later checkpoint was given out\n");
+	text_str(t, r->whole ? "          not verified: that no later checkpoint was given to "
+			       "anyone (keep checkpoints elsewhere)\n"
+			     : "          not verified: entries outside the range (--verify), and "
+			       "that no later checkpoint was given out\n");
 }
 
 void
@@ -210,8 +217,9 @@ report_text(const struct report *r)
 	if (h->entries == 0) {
 		text_str(&t, "read      no entries: there are none in this time\n");
 	} else {
-		text_fmt(&t, "read      %llu entries (%llu to %llu), ", (unsigned long long)h->entries,
-		    (unsigned long long)h->first_entry, (unsigned long long)h->last_entry);
+		text_fmt(&t, "read      %llu entries (%llu to %llu), ",
+		    (unsigned long long)h->entries, (unsigned long long)h->first_entry,
+		    (unsigned long long)h->last_entry);
 		report_time(&t, h->first_us);
 		text_str(&t, " to ");
 		report_time(&t, h->last_us);
@@ -231,7 +239,8 @@ report_text(const struct report *r)
 		text_fmt(&t, "\nand %zu less suspicious ones; see them with --limit %zu\n",
 		    h->n_findings - (size_t)r->shown, h->n_findings);
 	if (h->n_findings != 0)
-		text_str(&t, "\nEntries are shown by: sallyport audit list; all of one principal by: sallyport hunt --user NAME\n");
+		text_str(&t, "\nEntries are shown by: sallyport audit list; all of one principal "
+			     "by: sallyport hunt --user NAME\n");
 	report_flush(&t);
 }
 

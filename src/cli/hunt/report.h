@@ -12,10 +12,10 @@ struct report {
 	const struct hunt *h;
 	const struct ioc *ioc; /* NULL: none */
 	struct audit *audit;
-	uint64_t from, end;	      /* entries from <= n < end were read */
+	uint64_t from, end;		/* entries from <= n < end were read */
 	uint64_t n_checked, n_unsigned; /* of them: hash to the checkpoint; are in the wal alone */
-	bool whole;		      /* --verify: the whole log was verified */
-	uint64_t shown;		      /* findings that are printed at most */
+	bool whole;			/* --verify: the whole log was verified */
+	uint64_t shown;			/* findings that are printed at most */
 	int64_t now_us;
 };
 

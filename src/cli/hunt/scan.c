@@ -5,7 +5,7 @@
 
 struct slot {
 	struct tlog_page page;
-	struct hunt_entry *entry;    /* TLOG_TILE of them */
+	struct hunt_entry *entry; /* TLOG_TILE of them */
 	bool readable[TLOG_TILE];
 	uint64_t filled; /* one more than the turn that it holds */
 	int err;
@@ -40,7 +40,8 @@ fill(const struct pool *p, struct slot *s, uint64_t turn)
 	for (unsigned i = 0; i < s->page.n; i++) {
 		struct span e = s->page.entry[i];
 
-		/* it lies in the page's own buffer, and its hash was looked at: it may be written over
+		/* it lies in the page's own buffer, and its hash was looked at: it may be written
+		 * over
 		 */
 		s->readable[i] = hunt_entry_read(s->page.buf + (e.ptr - s->page.buf), e.len,
 				     &s->entry[i]) == SP_OK &&
@@ -258,7 +259,8 @@ scan_find(const struct tlog *log, int64_t t_us, uint64_t *ret, char *why, size_t
 	if (err == SP_OK)
 		*ret = found;
 	else
-		text_fmt(&t, "the audit log cannot be read by time: %s; see: sallyport audit verify",
+		text_fmt(&t,
+		    "the audit log cannot be read by time: %s; see: sallyport audit verify",
 		    sp_strerror(err));
 	return err == SP_ENOTFOUND || err == SP_EDAMAGED ? SP_EVERIFY : err;
 }

@@ -264,7 +264,8 @@ reading_add(struct story *s, const struct hunt_entry *e)
 	else
 		err = taken_new(s, e, blob, &i);
 	if (err == SP_OK)
-		err = grow((void **)&s->reading, s->n_readings, &s->readings_cap, sizeof(*s->reading));
+		err = grow(
+		    (void **)&s->reading, s->n_readings, &s->readings_cap, sizeof(*s->reading));
 	if (err != SP_OK)
 		return err;
 	s->taken[i].times++;
@@ -339,8 +340,7 @@ story_join(struct story *s, const struct hunt_entry *e)
 	t->stored_file = hunt_detail_u64(e, "file");
 	t->stored_version = hunt_detail_u64(e, "version");
 	t->stored_size = e->size;
-	t->has_sha256 =
-	    parse_hex(hunt_detail(e, "sha256"), t->sha256, sizeof(t->sha256)) == SP_OK;
+	t->has_sha256 = parse_hex(hunt_detail(e, "sha256"), t->sha256, sizeof(t->sha256)) == SP_OK;
 	t->stored_path = arena_str(&s->arena, e->path);
 	s->n_joined++;
 	return t->stored_path == NULL ? SP_ETOOBIG : SP_OK;

@@ -1,9 +1,9 @@
 /* story.h - one principal's, file's or address's story, in order: who took what, exactly.
  *
  * A reading is an entry file.read (or upload.resumed) whose release was not refused: the key opens
- * the whole file, so the whole file was taken.  What was taken is found by its blob, which the vault
- * authenticates, in the entry that recorded that blob when it was stored: path, version and hash as
- * they were then, whatever a taken-over broker may have called it later.
+ * the whole file, so the whole file was taken.  What was taken is found by its blob, which the
+ * vault authenticates, in the entry that recorded that blob when it was stored: path, version and
+ * hash as they were then, whatever a taken-over broker may have called it later.
  */
 #ifndef SP_CLI_HUNT_STORY_H
 #define SP_CLI_HUNT_STORY_H
@@ -46,8 +46,8 @@ void story_free(struct story *s); /* accepts NULL */
 int story_learn(struct story *s, const struct hunt_entry *e) MUST_USE;
 int story_take(struct story *s, const struct hunt_entry *e) MUST_USE;
 int story_join(struct story *s, const struct hunt_entry *e) MUST_USE;
-/* story_totals - after that.  story_taken - nth of them in the order of their first reading, refused
- * ones left out; NULL at the end. */
+/* story_totals - after that.  story_taken - nth of them in the order of their first reading,
+ * refused ones left out; NULL at the end. */
 void story_totals(struct story *s, struct totals *ret);
 const struct taken *story_taken(const struct story *s, size_t n);
 #endif

@@ -1,4 +1,5 @@
-/* story_report.c - a story told: three passes over the log, then what was taken, then the entries. */
+/* story_report.c - a story told: three passes over the log, then what was taken, then the entries.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -54,8 +55,9 @@ pass(struct report *r, struct story *s, uint64_t from,
 	int err = scan_run(&scan, a->why, sizeof(a->why));
 
 	if (err == SP_ETOOBIG)
-		return cli_fail(err, "more than %d versions in one story: ask for less with --since, "
-				     "--until, --user, --file or --address",
+		return cli_fail(err,
+		    "more than %d versions in one story: ask for less with --since, "
+		    "--until, --user, --file or --address",
 		    HUNT_TAKEN_MAX);
 	if (err != SP_OK)
 		return cli_fail(err, "%s", err == SP_ENOMEM ? sp_strerror(err) : a->why);
@@ -104,9 +106,9 @@ put_taken(struct text *t, const struct taken *k)
 {
 	text_str(t, "\n  ");
 	safe_text(t, span_str(k->path));
-	text_fmt(t, "\n      %s %llu of file %llu, ", k->is_upload ? "unfinished upload, version"
-								   : "version",
-	    (unsigned long long)k->version, (unsigned long long)k->file);
+	text_fmt(t, "\n      %s %llu of file %llu, ",
+	    k->is_upload ? "unfinished upload, version" : "version", (unsigned long long)k->version,
+	    (unsigned long long)k->file);
 	put_size(t, k->size);
 	text_str(t, "\n      sha256 ");
 	if (k->has_sha256)
@@ -146,8 +148,8 @@ put_totals(struct text *t, const struct story *s, const struct totals *sum)
 	hunt_bytes(t, sum->bytes_released);
 	text_fmt(t, " released); %llu refused by the vault", (unsigned long long)sum->refused);
 	if (sum->uploads != 0)
-		text_fmt(t, "; %llu unfinished uploads gone on with",
-		    (unsigned long long)sum->uploads);
+		text_fmt(
+		    t, "; %llu unfinished uploads gone on with", (unsigned long long)sum->uploads);
 	if (sum->releases != 0) {
 		text_str(t, "\n          first ");
 		report_time(t, sum->first_us);
@@ -157,8 +159,9 @@ put_totals(struct text *t, const struct story *s, const struct totals *sum)
 	}
 	text_chr(t, '\n');
 	if (s->unreadable != 0 || s->without_blob != 0)
-		text_fmt(t, "WARNING   %llu entries are not of the form that the server writes: look "
-			    "at them with audit list\n",
+		text_fmt(t,
+		    "WARNING   %llu entries are not of the form that the server writes: look "
+		    "at them with audit list\n",
 		    (unsigned long long)(s->unreadable + s->without_blob));
 }
 
@@ -352,8 +355,9 @@ write_proof(struct audit *a, int dirfd, const char *dir, uint64_t entry, char *b
 
 	if (err != SP_OK)
 		return cli_fail(err == SP_EUNAVAIL ? err : SP_EVERIFY,
-		    err == SP_EUNAVAIL ? "entry %llu is not under a checkpoint yet: try again in a second"
-				       : "entry %llu cannot be proved",
+		    err == SP_EUNAVAIL
+			? "entry %llu is not under a checkpoint yet: try again in a second"
+			: "entry %llu cannot be proved",
 		    (unsigned long long)entry);
 	text_fmt(&nt, "%llu.proof", (unsigned long long)entry);
 	err = file_write_new(dirfd, name, text_span(&t), 0600, /* replace= */ true);
@@ -414,7 +418,8 @@ story_tell(const struct cli *c, struct report *r)
 	    story_new(cli_opt(c, "--user"), cli_opt(c, "--file"), cli_opt(c, "--address"), &s);
 
 	if (err == SP_EUSAGE)
-		return cli_fail(err, "--address %s: not an address or network", cli_opt(c, "--address"));
+		return cli_fail(
+		    err, "--address %s: not an address or network", cli_opt(c, "--address"));
 	if (err != SP_OK)
 		return cli_fail(err, "%s", sp_strerror(err));
 	err = tell(c, r, s);

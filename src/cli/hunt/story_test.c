@@ -1,5 +1,5 @@
-/* story_test.c - exactly what was taken: a theft is simulated and counted beside, and the story must say
- * the same, 0 missing and 0 extra. */
+/* story_test.c - exactly what was taken: a theft is simulated and counted beside, and the story
+ * must say the same, 0 missing and 0 extra. */
 #include "cli/hunt/world_test.h"
 
 #include "cli/hunt/story.h"
@@ -40,9 +40,14 @@ created(struct log *l, unsigned i)
 	char m[700];
 
 	(void)snprintf(m, sizeof(m),
-	    "\"user\":\"owner\",\"path\":\"/in/f%u\",\"size\":%u,\"detail\":{\"file\":\"%u\",\"version\":\"%u\",%s\"blob\":\"%032x\"}",
+	    "\"user\":\"owner\",\"path\":\"/in/"
+	    "f%u\",\"size\":%u,\"detail\":{\"file\":\"%u\",\"version\":\"%u\",%s\"blob\":\"%"
+	    "032x\"}",
 	    i, 100 + i, 1000 + i / 2, 5000 + i,
-	    i % 3 != 0 ? "\"sha256\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"," : "", i);
+	    i % 3 != 0
+		? "\"sha256\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","
+		: "",
+	    i);
 	(void)add(l, i % 2 != 0 ? "file.replaced" : "file.created", m);
 }
 
@@ -52,7 +57,8 @@ read_by(struct log *l, const char *user, const char *addr, unsigned i)
 	char m[700];
 
 	(void)snprintf(m, sizeof(m),
-	    "\"addr\":\"%s\",\"user\":\"%s\",\"path\":\"/in/f%u\",\"blob\":\"%032x\",\"file\":%u,\"version\":%u,\"size\":%u",
+	    "\"addr\":\"%s\",\"user\":\"%s\",\"path\":\"/in/"
+	    "f%u\",\"blob\":\"%032x\",\"file\":%u,\"version\":%u,\"size\":%u",
 	    addr, user, i, i, 1000 + i / 2, 5000 + i, 100 + i);
 	return add(l, "file.read", m);
 }
@@ -62,7 +68,9 @@ refuse(struct log *l, const char *user, uint64_t entry)
 {
 	char m[256];
 
-	(void)snprintf(m, sizeof(m), "\"user\":\"%s\",\"detail\":{\"asked\":\"file.read\",\"entry\":\"%llu\",\"reason\":\"budget\"}",
+	(void)snprintf(m, sizeof(m),
+	    "\"user\":\"%s\",\"detail\":{\"asked\":\"file.read\",\"entry\":\"%llu\",\"reason\":"
+	    "\"budget\"}",
 	    user, (unsigned long long)entry);
 	(void)add(l, "release.refused", m);
 }
@@ -79,8 +87,10 @@ simulate(struct truth *truth, uint64_t seed)
 	for (unsigned i = 0; i < FILES; i++)
 		created(&l, i);
 	for (unsigned k = 0; k < 3000; k++) {
-		unsigned who = (unsigned)(next(&seed) % 3), i = (unsigned)(next(&seed) % (FILES / (1 + who)));
-		uint64_t entry = read_by(&l, users[who], who == 0 ? "203.0.113.66:9" : "198.51.100.7:9", i);
+		unsigned who = (unsigned)(next(&seed) % 3),
+			 i = (unsigned)(next(&seed) % (FILES / (1 + who)));
+		uint64_t entry =
+		    read_by(&l, users[who], who == 0 ? "203.0.113.66:9" : "198.51.100.7:9", i);
 
 		if (next(&seed) % 5 == 0) {
 			refuse(&l, users[who], entry);
@@ -160,7 +170,8 @@ compare(const struct truth *truth, struct story *s)
 static void
 test_exact(void **state)
 {
-	static const char *const by[][2] = {{"thief", NULL}, {NULL, "203.0.113.66"}, {NULL, "203.0.113.0/24"}, {"thief", "203.0.113.66"}};
+	static const char *const by[][2] = {{"thief", NULL}, {NULL, "203.0.113.66"},
+	    {NULL, "203.0.113.0/24"}, {"thief", "203.0.113.66"}};
 
 	(void)state;
 	for (uint64_t seed = 1; seed < 6; seed++) {
@@ -191,8 +202,13 @@ test_renamed(void **state)
 	l.len = test_calloc(l.cap, sizeof(l.len[0]));
 	created(&l, 4);
 	(void)read_by(&l, "bob", "198.51.100.7:9", 4); /* as /in/f4 */
-	(void)add(&l, "file.renamed", "\"user\":\"owner\",\"path\":\"/in/f4\",\"detail\":{\"from\":\"/in/f4\",\"to\":\"/out/g\",\"file\":\"1002\"}");
-	(void)add(&l, "file.read", "\"user\":\"eve\",\"path\":\"/out/g\",\"blob\":\"00000000000000000000000000000004\",\"file\":1002,\"version\":5004,\"size\":104");
+	(void)add(&l, "file.renamed",
+	    "\"user\":\"owner\",\"path\":\"/in/f4\",\"detail\":{\"from\":\"/in/f4\",\"to\":\"/out/"
+	    "g\",\"file\":\"1002\"}");
+	(void)add(&l, "file.read",
+	    "\"user\":\"eve\",\"path\":\"/out/"
+	    "g\",\"blob\":\"00000000000000000000000000000004\",\"file\":1002,\"version\":5004,"
+	    "\"size\":104");
 	(void)read_by(&l, "bob", "198.51.100.7:9", 40);
 	for (unsigned i = 0; i < 3; i++) {
 		static const char *const names[] = {"/in/f4", "/out/g", "/out"};
@@ -223,7 +239,10 @@ test_lying_broker(void **state)
 	l.len = test_calloc(l.cap, sizeof(l.len[0]));
 	created(&l, 10);
 	created(&l, 20);
-	(void)add(&l, "file.read", "\"user\":\"eve\",\"path\":\"/in/f10\",\"blob\":\"00000000000000000000000000000014\",\"file\":1005,\"version\":5010,\"size\":120");
+	(void)add(&l, "file.read",
+	    "\"user\":\"eve\",\"path\":\"/in/"
+	    "f10\",\"blob\":\"00000000000000000000000000000014\",\"file\":1005,\"version\":5010,"
+	    "\"size\":120");
 	assert_err(story_new("eve", NULL, NULL, &s), SP_OK);
 	run(&l, s);
 	story_totals(s, &sum);

@@ -1,4 +1,5 @@
-/* world_test.h - a made-up audit log for tests: entries as JSON, one after the other, on a clock of its own. */
+/* world_test.h - a made-up audit log for tests: entries as JSON, one after the other, on a clock of
+ * its own. */
 #ifndef SP_CLI_HUNT_WORLD_TEST_H
 #define SP_CLI_HUNT_WORLD_TEST_H
 
@@ -34,7 +35,9 @@ world_json(struct world *w, char *buf, size_t cap, const char *event, const char
 	int n;
 
 	time_plain(&t, w->t_us);
-	n = snprintf(buf, cap, "{\"n\":%llu,\"t\":\"%s.%06dZ\",\"event\":\"%s\",\"salt\":\"AAAAAAAAAAAAAAAAAAAAAA\"%s%s}",
+	n = snprintf(buf, cap,
+	    "{\"n\":%llu,\"t\":\"%s.%06dZ\",\"event\":\"%s\",\"salt\":\"AAAAAAAAAAAAAAAAAAAAAA\"%s%"
+	    "s}",
 	    (unsigned long long)w->n, time, (int)(w->t_us % HUNT_SECOND), event,
 	    members[0] != '\0' ? "," : "", members);
 	assert_true(n > 0 && (size_t)n < cap);
@@ -54,7 +57,8 @@ say(struct world *w, const char *event, const char *members)
 	w->t_us += HUNT_SECOND;
 }
 
-/* How many findings of a detector there are at the end; *ret (or NULL) the first.  Frees the world. */
+/* How many findings of a detector there are at the end; *ret (or NULL) the first.  Frees the world.
+ */
 static inline size_t
 found(struct world *w, enum detector d, struct finding *ret)
 {
@@ -71,7 +75,8 @@ found(struct world *w, enum detector d, struct finding *ret)
 
 #define ALICE "\"addr\":\"198.51.100.7:4711\",\"user\":\"alice\",\"org\":\"acme\""
 #define ELSEWHERE "\"addr\":\"203.0.113.66:4711\",\"user\":\"alice\",\"org\":\"acme\""
-#define PROOF ",\"detail\":{\"address\":\"198.51.100.7\",\"agent\":\"curl/8\",\"proof\":\"password\"}"
+#define PROOF                                                                                      \
+	",\"detail\":{\"address\":\"198.51.100.7\",\"agent\":\"curl/8\",\"proof\":\"password\"}"
 
 /* alice at work: a login and some reads at 09:00 on each of so many days, in the same folder. */
 static inline void
@@ -81,7 +86,10 @@ workdays(struct world *w, unsigned days, unsigned reads)
 		w->t_us = (w->t_us / HUNT_DAY + 1) * HUNT_DAY + 9 * HUNT_HOUR;
 		say(w, "login", ALICE PROOF);
 		for (unsigned i = 0; i < reads; i++)
-			say(w, "file.read", ALICE ",\"path\":\"/in/a\",\"blob\":\"00000000000000000000000000000001\",\"file\":1,\"version\":1,\"size\":1000");
+			say(w, "file.read",
+			    ALICE ",\"path\":\"/in/"
+				  "a\",\"blob\":\"00000000000000000000000000000001\",\"file\":1,"
+				  "\"version\":1,\"size\":1000");
 	}
 }
 #endif
