@@ -115,72 +115,72 @@ pattern(const char *text)
 	return c;
 }
 
+static const struct {
+	const char *text;
+	size_t taken, refused; /* values; AND lists that are not used */
+} patterns[] = {
+    {"[ipv4-addr:value = '203.0.113.7']", 1, 0},
+    {"[ipv4-addr:value='203.0.113.7']", 1, 0},
+    {"[ipv4-addr:value ISSUBSET '203.0.113.0/24']", 1, 0},
+    {"[ipv6-addr:value = '2001:db8::1']", 1, 0},
+    {"[network-traffic:src_ref.value = '203.0.113.7']", 1, 0},
+    {"[file:name = 'human2.aspx']", 1, 0},
+    {"[file:hashes.'SHA-256' = '" SHA "']", 1, 0},
+    {"[file:hashes.\"SHA-256\" = '" SHA "']", 1, 0},
+    {"[file:hashes.SHA256 = '" SHA "']", 1, 0},
+    {"[url:value = 'https://evil.example/human2.aspx?x=1']", 1, 0},
+    {"[network-traffic:extensions.'http-request-ext'.request_header.'User-Agent' = "
+     "'evil/1.0']",
+	1, 0},
+    {"[user-account:account_login = 'Health Check Service']", 1, 0},
+    {"[file:name = 'a' OR file:name = 'b' OR file:name = 'c']", 3, 0},
+    {"[file:name IN ('a', 'b','c')]", 3, 0},
+    {"[file:name = 'a'] OR [file:name = 'b']", 2, 0},
+    {"[file:name = 'a' AND file:hashes.'SHA-256' = '" SHA "']", 2, 0},
+    {"[file:name = 'a'] AND [ipv4-addr:value = '1.2.3.4']", 2, 0},
+    {"[file:name = 'a'] FOLLOWEDBY [ipv4-addr:value = '1.2.3.4']", 2, 0},
+    {"([file:name = 'a'] OR [file:name = 'b']) AND [ipv4-addr:value = '1.2.3.4']", 4, 0},
+    {"[(file:name = 'a' OR file:name = 'b') AND ipv4-addr:value = '1.2.3.4']", 4, 0},
+    {"[file:name = 'it\\'s' ]", 1, 0},
+    /* in part */
+    {"[file:hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e' OR file:hashes.'SHA-256' = "
+     "'" SHA "']",
+	1, 1},
+    {"[file:hashes.MD5 = 'x' OR file:hashes.'SHA-1' = 'y' OR file:name = 'a']", 1, 2},
+    /* not at all */
+    {"[file:name = 'a' AND file:hashes.MD5 = 'x']", 0, 1},
+    {"[domain-name:value = 'evil.example']", 0, 1},
+    {"[url:value = 'https://evil.example/']", 0, 1},
+    {"[file:size = 1234]", 0, 1},
+    {"[file:name LIKE 'a%']", 0, 1},
+    {"[file:name MATCHES '^a']", 0, 1},
+    {"[file:name != 'a']", 0, 1},
+    {"[file:name NOT = 'a']", 0, 1},
+    {"[file:name NOT IN ('a','b')]", 0, 2},
+    {"[ipv4-addr:value = 'not an address']", 0, 1},
+    {"[file:name = 'a'] WITHIN 5 SECONDS", 0, 1},
+    {"[file:created = t'2023-05-27T00:00:00Z']", 0, 1},
+    {"[file:name = 'a'", 0, 1},
+    {"[file:name = 'a", 0, 1},
+    {"[file:name = ]", 0, 1},
+    {"[]", 0, 1},
+    {"", 0, 1},
+    {"file:name = 'a'", 0, 1},
+    {"[file:name 'a']", 0, 1},
+};
+
 static void
 test_patterns(void **state)
 {
-	static const struct {
-		const char *text;
-		size_t taken, refused; /* values; AND lists that are not used */
-	} rows[] = {
-	    {"[ipv4-addr:value = '203.0.113.7']", 1, 0},
-	    {"[ipv4-addr:value='203.0.113.7']", 1, 0},
-	    {"[ipv4-addr:value ISSUBSET '203.0.113.0/24']", 1, 0},
-	    {"[ipv6-addr:value = '2001:db8::1']", 1, 0},
-	    {"[network-traffic:src_ref.value = '203.0.113.7']", 1, 0},
-	    {"[file:name = 'human2.aspx']", 1, 0},
-	    {"[file:hashes.'SHA-256' = '" SHA "']", 1, 0},
-	    {"[file:hashes.\"SHA-256\" = '" SHA "']", 1, 0},
-	    {"[file:hashes.SHA256 = '" SHA "']", 1, 0},
-	    {"[url:value = 'https://evil.example/human2.aspx?x=1']", 1, 0},
-	    {"[network-traffic:extensions.'http-request-ext'.request_header.'User-Agent' = "
-	     "'evil/1.0']",
-		1, 0},
-	    {"[user-account:account_login = 'Health Check Service']", 1, 0},
-	    {"[file:name = 'a' OR file:name = 'b' OR file:name = 'c']", 3, 0},
-	    {"[file:name IN ('a', 'b','c')]", 3, 0},
-	    {"[file:name = 'a'] OR [file:name = 'b']", 2, 0},
-	    {"[file:name = 'a' AND file:hashes.'SHA-256' = '" SHA "']", 2, 0},
-	    {"[file:name = 'a'] AND [ipv4-addr:value = '1.2.3.4']", 2, 0},
-	    {"[file:name = 'a'] FOLLOWEDBY [ipv4-addr:value = '1.2.3.4']", 2, 0},
-	    {"([file:name = 'a'] OR [file:name = 'b']) AND [ipv4-addr:value = '1.2.3.4']", 4, 0},
-	    {"[(file:name = 'a' OR file:name = 'b') AND ipv4-addr:value = '1.2.3.4']", 4, 0},
-	    {"[file:name = 'it\\'s' ]", 1, 0},
-	    /* in part */
-	    {"[file:hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e' OR file:hashes.'SHA-256' = "
-	     "'" SHA "']",
-		1, 1},
-	    {"[file:hashes.MD5 = 'x' OR file:hashes.'SHA-1' = 'y' OR file:name = 'a']", 1, 2},
-	    /* not at all */
-	    {"[file:name = 'a' AND file:hashes.MD5 = 'x']", 0, 1},
-	    {"[domain-name:value = 'evil.example']", 0, 1},
-	    {"[url:value = 'https://evil.example/']", 0, 1},
-	    {"[file:size = 1234]", 0, 1},
-	    {"[file:name LIKE 'a%']", 0, 1},
-	    {"[file:name MATCHES '^a']", 0, 1},
-	    {"[file:name != 'a']", 0, 1},
-	    {"[file:name NOT = 'a']", 0, 1},
-	    {"[file:name NOT IN ('a','b')]", 0, 2},
-	    {"[ipv4-addr:value = 'not an address']", 0, 1},
-	    {"[file:name = 'a'] WITHIN 5 SECONDS", 0, 1},
-	    {"[file:created = t'2023-05-27T00:00:00Z']", 0, 1},
-	    {"[file:name = 'a'", 0, 1},
-	    {"[file:name = 'a", 0, 1},
-	    {"[file:name = ]", 0, 1},
-	    {"[]", 0, 1},
-	    {"", 0, 1},
-	    {"file:name = 'a'", 0, 1},
-	    {"[file:name 'a']", 0, 1},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct ioc *c = pattern(rows[i].text);
+	for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+		struct ioc *c = pattern(patterns[i].text);
 		size_t n = 0;
 
 		for (int type = 0; type < IOC_TYPES; type++)
 			n += ioc_count(c, (enum ioc_type)type);
-		if (n != rows[i].taken || refused(c) != rows[i].refused)
-			fail_msg("%s: %zu values, %zu refused", rows[i].text, n, refused(c));
+		if (n != patterns[i].taken || refused(c) != patterns[i].refused)
+			fail_msg("%s: %zu values, %zu refused", patterns[i].text, n, refused(c));
 		ioc_free(c);
 	}
 }

@@ -44,7 +44,8 @@ story_free(struct story *s)
 	mem_free(s->taken);
 	mem_free(s->reading);
 	mem_free(s->chosen);
-	mem_free(s->id);
+	mem_free(s->ids.v);
+	mem_free(s->blobs.v);
 	mem_free(s);
 }
 
@@ -73,57 +74,64 @@ file_of(const struct hunt_entry *e)
 }
 
 static size_t
-find_id(const struct story *s, uint64_t id)
+find_number(const struct numbers *s, uint64_t v)
 {
-	size_t at = (size_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (s->ids_cap - 1);
+	size_t at = (size_t)(v * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (s->cap - 1);
 
-	while (s->id[at] != 0 && s->id[at] != id)
-		at = (at + 1) & (s->ids_cap - 1);
+	while (s->v[at] != 0 && s->v[at] != v)
+		at = (at + 1) & (s->cap - 1);
 	return at;
 }
 
 static bool
-is_id(const struct story *s, uint64_t id)
+has_number(const struct numbers *s, uint64_t v)
 {
-	return s->n_ids != 0 && id != 0 && s->id[find_id(s, id)] == id;
+	return s->n != 0 && v != 0 && s->v[find_number(s, v)] == v;
 }
 
 static int
-ids_grow(struct story *s)
+numbers_grow(struct numbers *s)
 {
-	uint64_t *old = s->id;
-	size_t cap = s->ids_cap;
+	struct numbers more = {.n = s->n, .cap = s->cap != 0 ? s->cap * 2 : 1024};
 
-	s->ids_cap = cap != 0 ? cap * 2 : 1024;
-	s->id = mem_array(s->ids_cap, sizeof(*s->id));
-	if (s->id == NULL) {
-		s->id = old;
-		s->ids_cap = cap;
+	more.v = mem_array(more.cap, sizeof(*more.v));
+	if (more.v == NULL)
 		return SP_ENOMEM;
-	}
-	for (size_t i = 0; i < cap; i++)
-		if (old[i] != 0)
-			s->id[find_id(s, old[i])] = old[i];
-	mem_free(old);
+	for (size_t i = 0; i < s->cap; i++)
+		if (s->v[i] != 0)
+			more.v[find_number(&more, s->v[i])] = s->v[i];
+	mem_free(s->v);
+	*s = more;
 	return SP_OK;
 }
 
 static int
-id_add(struct story *s, uint64_t id)
+add_number(struct numbers *s, uint64_t v)
 {
 	int err = SP_OK;
 
-	if (id == 0 || is_id(s, id))
+	if (v == 0 || has_number(s, v))
 		return SP_OK;
-	if (s->n_ids == HUNT_TAKEN_MAX)
+	if (s->n == HUNT_TAKEN_MAX)
 		return SP_ETOOBIG;
-	if (2 * s->n_ids >= s->ids_cap)
-		err = ids_grow(s);
+	if (2 * s->n >= s->cap)
+		err = numbers_grow(s);
 	if (err == SP_OK) {
-		s->id[find_id(s, id)] = id;
-		s->n_ids++;
+		s->v[find_number(s, v)] = v;
+		s->n++;
 	}
 	return err;
+}
+
+/* The blob that an entry is about, as a number; 0: none. */
+static uint64_t
+blob_of(const struct hunt_entry *e)
+{
+	struct span s = e->blob.len != 0 ? e->blob : hunt_detail(e, "blob");
+	uint8_t blob[16];
+
+	return parse_hex(s, blob, sizeof(blob)) == SP_OK ? hunt_hash(span_of(blob, sizeof(blob)))
+							 : 0;
 }
 
 static bool
@@ -133,21 +141,24 @@ names_path(const struct story *s, const struct hunt_entry *e)
 	       (hunt_detail(e, "to").len != 0 && hunt_path_below(hunt_detail(e, "to"), s->file));
 }
 
-int
-story_learn(struct story *s, const struct hunt_entry *e)
-{
-	return names_path(s, e) ? id_add(s, file_of(e)) : SP_OK;
-}
-
 static bool
 fits_file(const struct story *s, const struct hunt_entry *e)
 {
-	uint64_t id;
+	return names_path(s, e) || has_number(&s->ids, file_of(e)) ||
+	       has_number(&s->blobs, blob_of(e));
+}
 
-	if (names_path(s, e))
-		return true;
-	id = file_of(e);
-	return is_id(s, id);
+int
+story_learn(struct story *s, const struct hunt_entry *e)
+{
+	int err;
+
+	if (!names_path(s, e) && !has_number(&s->ids, file_of(e)))
+		return SP_OK;
+	err = add_number(&s->ids, file_of(e));
+	if (err == SP_OK && (e->kind == KIND_FILE_CREATED || e->kind == KIND_FILE_REPLACED))
+		err = add_number(&s->blobs, blob_of(e));
+	return err;
 }
 
 static bool
@@ -299,14 +310,20 @@ reading_refused(struct story *s, uint64_t entry)
 }
 
 int
-story_take(struct story *s, const struct hunt_entry *e)
+story_refusals(struct story *s, const struct hunt_entry *e)
 {
-	int err;
-
 	if (e->kind == KIND_RELEASE_REFUSED)
 		reading_refused(s, hunt_detail_u64(e, "entry"));
-	if (!fits(s, e))
-		return SP_OK;
+	return SP_OK;
+}
+
+int
+story_take(struct story *s, const struct hunt_entry *e)
+{
+	int err = story_refusals(s, e);
+
+	if (err != SP_OK || !fits(s, e))
+		return err;
 	err = grow((void **)&s->chosen, s->n_chosen, &s->chosen_cap, sizeof(*s->chosen));
 	if (err != SP_OK)
 		return err;
@@ -325,16 +342,16 @@ story_join(struct story *s, const struct hunt_entry *e)
 	struct taken *t;
 	size_t at;
 
-	if (s->n_joined == s->n_taken)
-		return 1;
 	if (e->kind != KIND_FILE_CREATED && e->kind != KIND_FILE_REPLACED)
 		return SP_OK;
 	if (parse_hex(hunt_detail(e, "blob"), blob, sizeof(blob)) != SP_OK)
 		return SP_OK;
 	at = find_blob(s, blob);
-	if (s->slot[at] == 0 || s->taken[s->slot[at] - 1].is_known)
+	if (s->slot[at] == 0)
 		return SP_OK;
 	t = &s->taken[s->slot[at] - 1];
+	if (t->records++ != 0)
+		return SP_OK; /* the first counts: a blob is stored once */
 	t->is_known = true;
 	t->stored_entry = e->n;
 	t->stored_file = hunt_detail_u64(e, "file");
@@ -342,7 +359,6 @@ story_join(struct story *s, const struct hunt_entry *e)
 	t->stored_size = e->size;
 	t->has_sha256 = parse_hex(hunt_detail(e, "sha256"), t->sha256, sizeof(t->sha256)) == SP_OK;
 	t->stored_path = arena_str(&s->arena, e->path);
-	s->n_joined++;
 	return t->stored_path == NULL ? SP_ETOOBIG : SP_OK;
 }
 

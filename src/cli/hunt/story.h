@@ -21,6 +21,7 @@ struct taken {
 	uint64_t first_entry, last_entry; /* of those that were not refused */
 	/* by the record of when it was stored */
 	bool is_known, has_sha256;
+	uint32_t records; /* of this blob; more than one: somebody lies, and the first counts */
 	uint64_t stored_entry, stored_file, stored_version, stored_size;
 	char *stored_path;
 	uint8_t sha256[32];
@@ -41,10 +42,13 @@ int story_tell(const struct cli *c, struct report *r) MUST_USE;
 /* For tests: the parts of it. */
 int story_new(const char *user, const char *file, const char *address, struct story **ret) MUST_USE;
 void story_free(struct story *s); /* accepts NULL */
-/* story_learn - first pass: which files the path of --file names.  story_take - second pass.
- * story_join - backwards over everything before the end: returns 1 when all blobs are known. */
+/* story_learn - first pass, over everything before the end: which files and blobs the path of
+ * --file names.  story_take - second pass, over the range.  story_refusals - a little more behind
+ * it: the vault's answers come after what they answer.  story_join - last, over everything before
+ * the end. */
 int story_learn(struct story *s, const struct hunt_entry *e) MUST_USE;
 int story_take(struct story *s, const struct hunt_entry *e) MUST_USE;
+int story_refusals(struct story *s, const struct hunt_entry *e) MUST_USE;
 int story_join(struct story *s, const struct hunt_entry *e) MUST_USE;
 /* story_totals - after that.  story_taken - nth of them in the order of their first reading,
  * refused ones left out; NULL at the end. */

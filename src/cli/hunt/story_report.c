@@ -25,6 +25,12 @@ take(void *arg, const struct hunt_entry *e)
 }
 
 static int
+refusals(void *arg, const struct hunt_entry *e)
+{
+	return story_refusals(arg, e);
+}
+
+static int
 join(void *arg, const struct hunt_entry *e)
 {
 	return story_join(arg, e);
@@ -41,14 +47,13 @@ unreadable(void *arg, uint64_t n)
 }
 
 static int
-pass(struct report *r, struct story *s, uint64_t from,
-    int (*fn)(void *arg, const struct hunt_entry *e), bool backwards)
+pass(struct report *r, struct story *s, uint64_t from, uint64_t end,
+    int (*fn)(void *arg, const struct hunt_entry *e))
 {
 	struct audit *a = r->audit;
 	struct scan scan = {.log = a->log,
 	    .from = from,
-	    .end = r->end,
-	    .backwards = backwards,
+	    .end = end < tlog_end(a->log) ? end : tlog_end(a->log),
 	    .entry = fn,
 	    .unreadable = unreadable,
 	    .arg = s};
@@ -61,29 +66,32 @@ pass(struct report *r, struct story *s, uint64_t from,
 		    HUNT_TAKEN_MAX);
 	if (err != SP_OK)
 		return cli_fail(err, "%s", err == SP_ENOMEM ? sp_strerror(err) : a->why);
-	if (!backwards) {
-		r->n_checked = scan.n_checked;
-		r->n_unsigned = scan.n_unsigned;
-	}
+	r->n_checked = scan.n_checked;
+	r->n_unsigned = scan.n_unsigned;
 	return SP_OK;
 }
 
 static int
 collect(struct report *r, struct story *s)
 {
+	uint64_t checked, not_signed, strange;
 	int err = SP_OK;
 
 	if (s->file.len != 0)
-		err = pass(r, s, r->from, learn, false);
+		err = pass(r, s, 0, r->end, learn);
 	s->unreadable = 0;
 	if (err == SP_OK)
-		err = pass(r, s, r->from, take, false);
-	if (err == SP_OK && s->n_taken != 0) {
-		uint64_t seen = s->unreadable;
-
-		err = pass(r, s, 0, join, true);
-		s->unreadable = seen;
-	}
+		err = pass(r, s, r->from, r->end, take);
+	checked = r->n_checked;
+	not_signed = r->n_unsigned;
+	strange = s->unreadable;
+	if (err == SP_OK && s->n_taken != 0)
+		err = pass(r, s, r->end, r->end + HUNT_REFUSALS_BEHIND, refusals);
+	if (err == SP_OK && s->n_taken != 0)
+		err = pass(r, s, 0, r->end, join);
+	r->n_checked = checked;
+	r->n_unsigned = not_signed;
+	s->unreadable = strange;
 	return err;
 }
 
@@ -126,6 +134,10 @@ put_taken(struct text *t, const struct taken *k)
 		    k->times - k->refused);
 	}
 	text_chr(t, '\n');
+	if (k->records > 1)
+		text_fmt(t,
+		    "      NOTE: %u entries claim to have stored this content; the first counts\n",
+		    k->records);
 	if (k->is_known && (k->stored_version != k->version || k->stored_file != k->file)) {
 		text_fmt(t, "      NOTE: this content was stored as version %llu of file %llu, ",
 		    (unsigned long long)k->stored_version, (unsigned long long)k->stored_file);
@@ -282,6 +294,7 @@ json_taken(struct json *j, const struct taken *k)
 		json_ku64(j, "version", k->stored_version);
 		json_ku64(j, "size", k->stored_size);
 		json_ku64(j, "entry", k->stored_entry);
+		json_ku64(j, "records", k->records);
 		json_close(j, '}');
 	}
 	json_close(j, '}');

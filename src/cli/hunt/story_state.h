@@ -13,18 +13,24 @@ struct reading {
 	bool refused;
 };
 
+/* A set of numbers: a hash table, 0 is no member. */
+struct numbers {
+	uint64_t *v;
+	size_t n, cap;
+};
+
 struct story {
 	struct span user, file; /* empty: any; borrowed */
 	bool has_address;
 	uint8_t ip[16];
 	unsigned bits;
-	uint64_t *id; /* hash table of the files that `file` names */
-	size_t n_ids, ids_cap;
+	struct numbers ids,
+	    blobs;	  /* of the files that `file` names: their numbers, their content */
 	uint64_t *chosen; /* entries, in order */
 	size_t n_chosen, chosen_cap;
 	struct taken *taken; /* in the order of their first reading */
 	uint32_t *slot;	     /* hash table of index + 1, by blob */
-	size_t n_taken, taken_cap, slots, n_joined;
+	size_t n_taken, taken_cap, slots;
 	struct reading *reading; /* in order */
 	size_t n_readings, readings_cap;
 	uint64_t without_blob, unreadable;
