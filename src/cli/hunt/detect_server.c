@@ -6,17 +6,22 @@
 void
 detect_decoys(struct hunt *h, const struct hunt_entry *e, struct person *p, struct origin *o)
 {
+	struct span kind;
 	struct finding *f;
+	uint64_t deed;
 
 	(void)p;
 	if (e == NULL)
 		return;
+	kind = span_cut(hunt_detail(e, "decoy"), 40);
 	f = hunt_hit(h, DETECT_decoys, hunt_hash(e->user) ^ (o != NULL ? o->hash : 0), e, HUNT_DAY);
-	if (f->count == 1)
-		hunt_say(f, "touched %.*s%s%.*s", S(span_cut(hunt_detail(e, "kind"), 40)),
-		    hunt_detail(e, "kind").len != 0 ? " " : "",
-		    S(span_cut(e->path.len != 0 ? e->path : hunt_detail(e, "name"), 200)));
-	hunt_score(f, f->count > 1 ? 2 : 0);
+	deed = hunt_detail_u64(e, "entry");
+	if (deed != 0 && deed < e->n)
+		hunt_also(f, deed, e->t_us);
+	if (f->what[0] == '\0')
+		hunt_say(f, "%.*s%s%.*s, by %.*s", S(kind), kind.len != 0 ? " " : "",
+		    S(span_cut(e->path, 200)), S(span_cut(hunt_detail(e, "by"), 40)));
+	hunt_score(f, f->count > 2 ? 2 : 0);
 }
 
 void
@@ -81,18 +86,20 @@ detect_governor(struct hunt *h, const struct hunt_entry *e, struct person *p, st
 	if (e == NULL)
 		return;
 	who = hunt_detail(e, "name");
-	why = hunt_detail(e, "reason");
+	why = hunt_detail(e, e->kind == KIND_ADDRESS_BANNED ? "last" : "reason");
 	if (who.len == 0)
 		who = e->user;
 	f = hunt_hit(h, DETECT_governor,
 	    hunt_hash(e->kind == KIND_ADDRESS_BANNED && o != NULL ? hunt_address(e) : who) ^
 		(uint64_t)e->kind,
 	    e, HUNT_HOUR);
-	hunt_score(f, e->kind == KIND_ADDRESS_BANNED ? -25 : e->kind == KIND_FROZEN ? 10 : 0);
+	hunt_score(f, e->kind == KIND_ADDRESS_BANNED  ? -25
+		      : e->kind != KIND_LIMITS_RAISED ? 10
+						      : 0);
 	hunt_say(f, "%s%s%.*s%s%.*s",
-	    e->kind == KIND_ADDRESS_BANNED ? "the address was banned"
-	    : e->kind == KIND_FROZEN	   ? "frozen"
-					   : "limits were raised",
+	    e->kind == KIND_ADDRESS_BANNED  ? "the address was banned"
+	    : e->kind != KIND_LIMITS_RAISED ? "frozen"
+					    : "limits were raised",
 	    who.len != 0 ? ": " : "", S(span_cut(who, 64)), why.len != 0 ? ", " : "",
 	    S(span_cut(why, 150)));
 }
@@ -124,8 +131,8 @@ has_detector(const struct hunt_entry *e)
 {
 	return e->kind == KIND_DECOY_TOUCHED || e->kind == KIND_WORKER_VIOLATION ||
 	       e->kind == KIND_WORKER_KILLED || e->kind == KIND_RELEASE_REFUSED ||
-	       e->kind == KIND_FROZEN || e->kind == KIND_LIMITS_RAISED ||
-	       e->kind == KIND_ADDRESS_BANNED;
+	       e->kind == KIND_FROZEN || e->kind == KIND_DECOY_FROZEN ||
+	       e->kind == KIND_LIMITS_RAISED || e->kind == KIND_ADDRESS_BANNED;
 }
 
 void

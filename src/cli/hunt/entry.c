@@ -77,12 +77,14 @@ hunt_time_read(struct span s, int64_t *ret_us)
 
 /* ---- addresses ---- */
 
-/* Without port and brackets. */
+/* Without port, brackets and the length of a prefix. */
 static struct span
 bare_address(struct span s)
 {
-	size_t first = span_find(s, ':');
+	size_t first;
 
+	s = span_cut(s, span_find(s, '/'));
+	first = span_find(s, ':');
 	if (s.len != 0 && s.ptr[0] == '[') {
 		s = span_skip(s, 1);
 		return span_cut(s, span_find(s, ']'));

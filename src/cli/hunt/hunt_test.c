@@ -186,10 +186,12 @@ test_decoys(void **state)
 	(void)state;
 	workdays(&w, 3, 3);
 	say(&w, "decoy.touched",
-	    ALICE ",\"path\":\"/payroll/salaries.xlsx\",\"detail\":{\"kind\":\"file\"}");
+	    ALICE ",\"path\":\"/payroll/salaries.xlsx\",\"detail\":{\"decoy\":\"file\","
+		  "\"by\":\"file.read\",\"entry\":\"11\"}");
 	assert_int_equal(found(&w, DETECT_decoys, &f), 1);
 	assert_int_equal(f.score >= 98, 1);
-	assert_non_null(strstr(f.what, "/payroll/salaries.xlsx"));
+	assert_non_null(strstr(f.what, "file /payroll/salaries.xlsx, by file.read"));
+	assert_int_equal(f.entry[0], 11); /* the deed */
 
 	w = world_new(NULL);
 	say(&w, "file.read", ALICE READ("/payroll/salaries.xlsx"));

@@ -81,7 +81,13 @@ look_path(struct matching *m, struct span path)
 {
 	if (path.len == 0)
 		return;
+	/* a request's first line: GET /human2.aspx HTTP/1.1 */
+	if (path.ptr[0] != '/' && span_find(path, ' ') != path.len)
+		path = span_skip(path, span_find(path, ' ') + 1);
 	path = span_cut(path, span_find(path, '?'));
+	if (path.len != 0 && path.ptr[0] == '/' && span_find(path, ' ') != path.len &&
+	    span_starts(span_skip(path, span_find(path, ' ')), SPAN_LIT(" HTTP/")))
+		path = span_cut(path, span_find(path, ' '));
 	look_text(m, IOC_PATH, path);
 	look_text(m, IOC_NAME, ioc_base_name(path));
 }

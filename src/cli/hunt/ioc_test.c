@@ -73,6 +73,13 @@ test_plain(void **state)
 	assert_int_equal(hits(c, "file.created", "\"path\":\"/x/Human2.ASPX\""), 1);
 	assert_int_equal(hits(c, "file.created", "\"path\":\"/x/human2.aspx.txt\""), 0);
 	assert_int_equal(hits(c, "scanner", "\"detail\":{\"path\":\"/human2.aspx?a=/b\"}"), 1);
+	assert_int_equal(
+	    hits(c, "scanner", "\"detail\":{\"request\":\"GET /x/human2.aspx?a=b HTTP/1.1\"}"), 1);
+	assert_int_equal(
+	    hits(c, "scanner", "\"detail\":{\"request\":\"GET /human2.aspx HTTP/1.1\"}"), 1);
+	assert_int_equal(hits(c, "scanner", "\"detail\":{\"request\":\"GET\"}"), 0);
+	assert_int_equal(
+	    hits(c, "address.banned", "\"detail\":{\"address\":\"203.0.113.7/32\"}"), 1);
 	assert_int_equal(hits(c, "file.read", "\"path\":\"/in/payroll\""), 1);
 	assert_int_equal(hits(c, "login", "\"detail\":{\"agent\":\"Evil Client\"}"), 1);
 	assert_int_equal(hits(c, "login", "\"user\":\"health.check\""), 1);
