@@ -258,7 +258,7 @@ def test_nothing_reaches_the_terminal(scene):
         assert "\x1b" not in out and "\u202e" not in out
     assert "\\u{202e}" in out and "\\x1b" in out
     for line in hunt(scene.server).out.splitlines():
-        assert len(line) <= 100 or line.startswith(("verified", "          not verified", "Entries")), line
+        assert len(line) <= 100, line
 
 
 def test_ranges_and_status(scene):

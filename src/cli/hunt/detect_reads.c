@@ -57,6 +57,17 @@ points_over(uint64_t now, uint64_t norm, uint64_t floor)
 	return points;
 }
 
+/* The first day of a range that is not the beginning of the log: there are no days before to
+ * compare with, and who is busy every day is busy on this one too.  A new account has no such
+ * excuse. */
+static bool
+is_first_day(const struct hunt *h, const struct hunt_entry *e, const struct person *p,
+    const struct pace *pace)
+{
+	return h->first_entry != 0 && e->t_us - h->first_us < HUNT_DAY && pace->norm_files == 0 &&
+	       p->added.at_us == 0;
+}
+
 static void
 mass(struct hunt *h, enum detector d, const struct hunt_entry *e, struct person *p,
     struct pace *pace, const char *done)
@@ -64,6 +75,7 @@ mass(struct hunt *h, enum detector d, const struct hunt_entry *e, struct person 
 	uint64_t floor_bytes = HUNT_MASS_MIB * MIB, was_files = pace->files;
 	bool files, bytes, was;
 	struct finding *f;
+	int points;
 	char now_text[32], norm_text[32];
 	struct text now = text_of(now_text, sizeof(now_text)),
 		    norm = text_of(norm_text, sizeof(norm_text));
@@ -88,12 +100,12 @@ mass(struct hunt *h, enum detector d, const struct hunt_entry *e, struct person 
 	}
 	hunt_bytes(&now, f->bytes);
 	hunt_bytes(&norm, pace->norm_bytes);
-	hunt_score(
-	    f, (int)most((uint64_t)points_over(pace->files, pace->norm_files, HUNT_MASS_FILES),
-		   (uint64_t)points_over(pace->bytes, pace->norm_bytes, floor_bytes)));
+	points = (int)most((uint64_t)points_over(pace->files, pace->norm_files, HUNT_MASS_FILES),
+	    (uint64_t)points_over(pace->bytes, pace->norm_bytes, floor_bytes));
+	hunt_score(f, is_first_day(h, e, p, pace) ? points - 40 : points);
 	hunt_say(f, "%llu files, %s %s; the busiest hour of the days before had %llu files, %s",
 	    (unsigned long long)f->files, now_text, done, (unsigned long long)pace->norm_files,
-	    norm_text);
+	    is_first_day(h, e, p, pace) ? "0 bytes, for the range begins here" : norm_text);
 }
 
 void

@@ -76,6 +76,42 @@ test_mass_goes_on(void **state)
 	assert_int_equal(f.bytes, 300000000);
 }
 
+/* The first day of a range has no days before it: a busy partner is not accused of it at full
+ * weight; a new account, or one at the beginning of the whole log, is. */
+static void
+test_mass_first_day(void **state)
+{
+	struct world w = world_new(NULL);
+	struct finding f;
+
+	(void)state;
+	w.n = 1000;
+	reads(&w, ALICE READ("/in/b"), 200);
+	assert_int_equal(found(&w, DETECT_mass_reads, &f), 1);
+	assert_true(f.score < 50);
+
+	w = world_new(NULL);
+	w.n = 1000;
+	say(&w, "user.added",
+	    "\"user\":\"root\",\"detail\":{\"name\":\"alice\",\"level\":\"user\"}");
+	reads(&w, ALICE READ("/in/b"), 200);
+	assert_int_equal(found(&w, DETECT_mass_reads, &f), 1);
+	assert_true(f.score >= 70);
+
+	w = world_new(NULL);
+	reads(&w, ALICE READ("/in/b"), 200);
+	assert_int_equal(found(&w, DETECT_mass_reads, &f), 1);
+	assert_true(f.score >= 70);
+
+	w = world_new(NULL); /* two days later there is a past, and it is quiet */
+	w.n = 1000;
+	workdays(&w, 2, 1);
+	next_day(&w);
+	reads(&w, ALICE READ("/in/b"), 200);
+	assert_int_equal(found(&w, DETECT_mass_reads, &f), 1);
+	assert_true(f.score >= 70);
+}
+
 static void
 test_mass_deletes(void **state)
 {
@@ -449,6 +485,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_mass_reads),
 	    cmocka_unit_test(test_mass_goes_on),
+	    cmocka_unit_test(test_mass_first_day),
 	    cmocka_unit_test(test_mass_deletes),
 	    cmocka_unit_test(test_off_hours),
 	    cmocka_unit_test(test_widened),

@@ -30,28 +30,26 @@ report_time(struct text *t, int64_t us)
 void
 report_verified_text(const struct report *r, struct text *t)
 {
-	uint64_t size = tlog_size(r->audit->log);
+	unsigned long long size = tlog_size(r->audit->log);
 
 	if (r->whole)
-		text_fmt(t,
-		    "verified  the whole log: all %llu entries hash to the checkpoint signed by ",
-		    (unsigned long long)size);
+		text_fmt(
+		    t, "verified  the whole log: all %llu entries hash to its checkpoint", size);
 	else
 		text_fmt(t,
-		    "verified  every entry that was read (%llu) hashes to the checkpoint of %llu "
-		    "entries signed by ",
-		    (unsigned long long)r->n_checked, (unsigned long long)size);
+		    "verified  all %llu entries that were read hash to the checkpoint of %llu",
+		    (unsigned long long)r->n_checked, size);
+	text_str(t, "\n          signed by ");
 	safe_text(t, span_str(r->audit->key.name));
 	text_chr(t, '\n');
 	if (r->n_unsigned != 0)
-		text_fmt(t,
-		    "          the newest %llu wait for the next checkpoint and are not signed for "
-		    "yet\n",
+		text_fmt(t, "          the newest %llu are not under a checkpoint yet\n",
 		    (unsigned long long)r->n_unsigned);
-	text_str(t, r->whole ? "          not verified: that no later checkpoint was given to "
-			       "anyone (keep checkpoints elsewhere)\n"
-			     : "          not verified: entries outside the range (--verify), and "
-			       "that no later checkpoint was given out\n");
+	if (!r->whole)
+		text_str(
+		    t, "          not verified: entries outside the range (--verify does that)\n");
+	text_str(t, "          not verified: that no newer checkpoint was given out (keep some "
+		    "elsewhere)\n");
 }
 
 void
@@ -239,8 +237,8 @@ report_text(const struct report *r)
 		text_fmt(&t, "\nand %zu less suspicious ones; see them with --limit %zu\n",
 		    h->n_findings - (size_t)r->shown, h->n_findings);
 	if (h->n_findings != 0)
-		text_str(&t, "\nEntries are shown by: sallyport audit list; all of one principal "
-			     "by: sallyport hunt --user NAME\n");
+		text_str(&t, "\nEntries are shown by: sallyport audit list\n"
+			     "All of one principal: sallyport hunt --user NAME\n");
 	report_flush(&t);
 }
 
