@@ -14,7 +14,7 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status lockdown revoke org group user folder acl ca token session upload audit key hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status lockdown revoke org group user folder acl ca token session upload audit hunt key hostkey fsck backup restore completion version -C --json --help --version" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
 	"user") words="add list show set key otp passwd suspend activate remove" ;;
@@ -78,6 +78,7 @@ _sallyport() {
 	"audit prove"*) words="--json --help" ;;
 	"audit check"*) words="--json --help --key" ;;
 	"audit checkpoint"*) words="--json --help" ;;
+	"hunt"*) words="--json --help --since --until --ioc --user --file --address --proofs --html --limit --verify --key" ;;
 	"key status"*) words="--json --help" ;;
 	"key rotate"*) words="--json --help --org" ;;
 	"key unlock"*) words="--json --help --passphrase-stdin --restore-automatic" ;;
