@@ -14,7 +14,8 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status lockdown revoke org group user folder acl ca token session upload audit key hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status lockdown revoke decoy org group user folder acl ca token session upload audit key hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"decoy") words="plant mark list remove" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
 	"user") words="add list show set key otp passwd suspend activate remove" ;;
@@ -34,6 +35,10 @@ _sallyport() {
 	"status"*) words="--json --help" ;;
 	"lockdown"*) words="--json --help --door --keys --lift --show" ;;
 	"revoke"*) words="--json --help --all --user --org" ;;
+	"decoy plant"*) words="--json --help --kind --path --as --count --org" ;;
+	"decoy mark"*) words="--json --help --org" ;;
+	"decoy list"*) words="--json --help" ;;
+	"decoy remove"*) words="--json --help" ;;
 	"org add"*) words="--json --help --quota" ;;
 	"org list"*) words="--json --help" ;;
 	"org show"*) words="--json --help" ;;
