@@ -34,6 +34,10 @@ _sallyport() {
 	"status"*) words="--json --help" ;;
 	"lockdown"*) words="--json --help --door --keys --lift --show" ;;
 	"revoke"*) words="--json --help --all --user --org" ;;
+	"decoy plant"*) words="--json --help --kind --path --as --count --org" ;;
+	"decoy mark"*) words="--json --help --org" ;;
+	"decoy list"*) words="--json --help" ;;
+	"decoy remove"*) words="--json --help" ;;
 	"org add"*) words="--json --help --quota" ;;
 	"org list"*) words="--json --help" ;;
 	"org show"*) words="--json --help" ;;
