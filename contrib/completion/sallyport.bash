@@ -25,6 +25,7 @@ _sallyport() {
 	"ca") words="add list remove" ;;
 	"token") words="add list remove" ;;
 	"session") words="list revoke" ;;
+	"address") words="list show ban unban" ;;
 	"upload") words="list remove" ;;
 	"audit") words="verify list prove check checkpoint" ;;
 	"key") words="status rotate unlock" ;;
@@ -75,6 +76,10 @@ _sallyport() {
 	"token remove"*) words="--json --help" ;;
 	"session list"*) words="--json --help --user --org" ;;
 	"session revoke"*) words="--json --help --user --org" ;;
+	"address list"*) words="--json --help" ;;
+	"address show"*) words="--json --help" ;;
+	"address ban"*) words="--json --help --for" ;;
+	"address unban"*) words="--json --help" ;;
 	"upload list"*) words="--json --help --user --org" ;;
 	"upload remove"*) words="--json --help" ;;
 	"audit verify"*) words="--json --help --checkpoint --key" ;;
