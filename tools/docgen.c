@@ -1,5 +1,5 @@
 /* docgen.c - prints the reference pages of docs/gen from the tables: docgen
- * ipc|events|errors|conf|routes|scanner
+ * ipc|events|errors|conf|routes|hunt|scanner
  */
 #include "base/conf.h"
 #include "base/err.h"
@@ -128,6 +128,23 @@ print_errors(void)
 }
 
 static void
+print_hunt(void)
+{
+	printf("# Detectors of `sallyport hunt`\n\n" NOTE
+	       "From `src/cli/hunt/hunt.def` and `limits.def`. Weight: what one finding is worth of "
+	       "100, before its size and its company\ncount; `docs/hunt.md` tells how to read them."
+	       "\n\n| name | weight | finds | because |\n| --- | --- | --- | --- |\n");
+#define DETECT(fn, name, weight, kinds, title, text)                                               \
+	printf("| `%s` | %d | %s | %s |\n", name, weight, title, text);
+#include "cli/hunt/hunt.def"
+#undef DETECT
+	printf("\n## Numbers\n\n| number | what |\n| --- | --- |\n");
+#define LIMIT(NAME, value, text) printf("| %llu | %s |\n", (unsigned long long)(value), text);
+#include "cli/hunt/limits.def"
+#undef LIMIT
+}
+
+static void
 print_conf(void)
 {
 	static const char *type[] = {"number", "bytes (K, M, G, T)", "time (s, m, h, d, w)",
@@ -196,13 +213,14 @@ main(int argc, char **argv)
 		const char *name;
 		void (*print)(void);
 	} pages[] = {{"ipc", print_ipc}, {"events", print_events}, {"errors", print_errors},
-	    {"conf", print_conf}, {"routes", print_routes}, {"scanner", print_scanner}};
+	    {"conf", print_conf}, {"routes", print_routes}, {"hunt", print_hunt},
+	    {"scanner", print_scanner}};
 
 	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
 		if (argc == 2 && strcmp(argv[1], pages[i].name) == 0) {
 			pages[i].print();
 			return fflush(stdout) == 0 ? 0 : 1;
 		}
-	fprintf(stderr, "usage: docgen ipc|events|errors|conf|routes|scanner\n");
+	fprintf(stderr, "usage: docgen ipc|events|errors|conf|routes|hunt|scanner\n");
 	return 64;
 }

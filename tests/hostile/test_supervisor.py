@@ -196,7 +196,7 @@ def test_wiring(stage):
     for room in ("scrubber", "authenticator", "worker-sftp"):
         stage.until(f"a {room}", lambda: any(p.ready for p in stage.all(room)))
     files = {
-        "ledger": {"CONF", "LEDGER_KEY", "LEDGER_DIR"},
+        "ledger": {"CONF", "LEDGER_KEY", "LEDGER_DIR", "DECOYS"},
         "vault": {"CONF", "ROOT_KEY", "ROOT_RECOVERY", "VAULT_STATE"},
         "signer": {"CONF", "TLS_KEY", "SSH_ED25519", "SSH_ECDSA", "SSH_RSA"},
         "broker": {"CONF", "DATABASE_DIR", "BLOB_DIR", "CONTROL_SOCKET", "SCANNER"},

@@ -134,6 +134,19 @@ def running(pid):
         return False
 
 
+def room(server, name):
+    """Process numbers of a room, below this server."""
+    found = []
+    for pid, _ in descendants(server.process.pid):
+        try:
+            argv0 = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+        except OSError:
+            continue
+        if argv0 == f"sallyport-{name}":
+            found.append(pid)
+    return found
+
+
 class Result:
     """What a command printed and how it ended."""
 

@@ -63,18 +63,6 @@ ledger_json(json_t *o, const struct answer *a)
 		   o, "vault", json_string(a->head->vault_open != 0 ? "open" : "locked"));
 }
 
-static int
-addresses_json(json_t *o, const struct broker *b)
-{
-	size_t known, slowed, refused;
-
-	rep_counts(b->addresses->book, &known, &slowed, &refused);
-	return json_object_set_new(o, "addresses_slowed", json_integer((json_int_t)slowed)) |
-	       json_object_set_new(o, "addresses_refused", json_integer((json_int_t)refused)) |
-	       json_object_set_new(
-		   o, "scanner_contacts", json_integer((json_int_t)b->addresses->contacts));
-}
-
 /* lockdown_json - null when nothing is locked. */
 static json_t *
 lockdown_json(const struct broker *b)
@@ -91,6 +79,18 @@ lockdown_json(const struct broker *b)
 	if (b->lockdown.keys != 0)
 		text_str(&t, " keys");
 	return json_string(words);
+}
+
+static int
+addresses_json(json_t *o, const struct broker *b)
+{
+	size_t known, slowed, refused;
+
+	rep_counts(b->addresses->book, &known, &slowed, &refused);
+	return json_object_set_new(o, "addresses_slowed", json_integer((json_int_t)slowed)) |
+	       json_object_set_new(o, "addresses_refused", json_integer((json_int_t)refused)) |
+	       json_object_set_new(
+		   o, "scanner_contacts", json_integer((json_int_t)b->addresses->contacts));
 }
 
 static void

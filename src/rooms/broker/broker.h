@@ -248,6 +248,8 @@ int ledger_intents(struct broker *b, struct op *op, uint64_t entry, op_fn next) 
  * SP_EUNAVAIL. */
 int ledger_link(struct broker *b, int fd) MUST_USE;
 void ledger_lost(struct broker *b);
+/* decoy_touched - decoy.c: suspend the user, end the sessions and connections. */
+void decoy_touched(struct broker *b, const struct ipc_decoy_touched *m);
 
 /* ---- signer_link.c: session identifiers come from the signer, which made them ---- */
 

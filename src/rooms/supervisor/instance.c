@@ -489,9 +489,8 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	if (err != SP_OK)
 		return err;
 	err = read_limits(in, &limits, why, cap);
-	if (err != SP_OK)
-		return err;
-	err = instance_scanner(in, &merged, &probes, why, cap);
+	if (err == SP_OK)
+		err = instance_scanner(in, &merged, &probes, why, cap);
 	if (err != SP_OK)
 		return err;
 	conf = conf_file(&merged);
@@ -543,7 +542,8 @@ instance_file(const struct instance *in, enum ipc_file_what what, char *ret_name
 		flags = places[i].flags;
 		err = instance_path(in, places[i].path, ret_name, cap);
 	}
-	if (what >= FILE_SSH_ED25519 && what <= FILE_SSH_RSA && !sftp_is_open(in)) /* nobody needs them */
+	if (what >= FILE_SSH_ED25519 && what <= FILE_SSH_RSA &&
+	    !sftp_is_open(in)) /* nobody needs them */
 		return SP_ENOTFOUND;
 	if (what == FILE_TLS_KEY)
 		err = instance_path(in, in->conf.https_key, ret_name, cap);

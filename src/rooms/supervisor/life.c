@@ -125,10 +125,10 @@ send_reload(struct seat *seat)
 
 	if (seat->room == ROOM_SIGNER)
 		err = send_row_files(s, ROOM_SIGNER, &seat->chan);
-	if (seat->room == ROOM_BROKER)
-		err = send_file(&seat->chan, FILE_SCANNER, "", s->inst.scanner_fd);
 	if (seat->room == ROOM_VAULT)
 		err = send_limits(s, &seat->chan);
+	if (seat->room == ROOM_BROKER)
+		err = send_file(&seat->chan, FILE_SCANNER, "", s->inst.scanner_fd);
 	return err == SP_OK ? chan_send_reload(&seat->chan, &m, s->inst.conf_fd) : err;
 }
 

@@ -132,6 +132,7 @@ on_seat(struct seat *seat, const struct chan_msg *m)
 	struct ipc_ready ready;
 	struct ipc_unlock_result result;
 	struct ipc_noted noted;
+	struct ipc_decoy_touched touched;
 	struct ipc_vault_locked locked;
 	struct ipc_alarm_rule rule;
 	int err;
@@ -168,6 +169,11 @@ on_seat(struct seat *seat, const struct chan_msg *m)
 		err = ipc_get_alarm_rule(m->body, &rule);
 		if (err == SP_OK)
 			lockdown_rule(seat->sup, rule.event, rule.entry);
+		return err;
+	case IPC_DECOY_TOUCHED:
+		err = ipc_get_decoy_touched(m->body, &touched);
+		if (err == SP_OK)
+			decoys_touched(seat->sup, &touched);
 		return err;
 	case IPC_NOTED:
 		err = ipc_get_noted(m->body, &noted);

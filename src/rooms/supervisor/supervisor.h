@@ -152,14 +152,16 @@ struct sup {
 	int64_t stop_deadline_ms;
 	struct notice notices[NOTICES_MAX];
 	size_t n_notices;
-	struct crashes *crashes; /* owned; NULL: none yet */
 	struct operator* operators; /* those that are being served */
 	size_t n_operators;
 	uint64_t last_ref;    /* of notice_first */
 	uint64_t vault_timer; /* the vault has to forget its keys until then; 0: none */
-	int lock_err;	      /* how the last lockdown went, and what the operator has to know */
+	char *decoys;	      /* content of DIR/decoys, owned */
+	size_t decoys_len;
+	int lock_err; /* how the last lockdown went, and what the operator has to know */
 	char lock_note[513];
-	uint8_t *buf; /* IPC_MAX bytes for messages */
+	struct crashes *crashes; /* owned; NULL: none yet */
+	uint8_t *buf;		 /* IPC_MAX bytes for messages */
 	int exit_status;
 };
 
@@ -246,7 +248,8 @@ void notice(struct sup *s, uint16_t event, uint64_t serial, enum room room, cons
 /* notice_first - the same for what may be done only when it is on record: operator_noted hears ref
  * when it is.  SP_EUNAVAIL: there is no ledger now */
 int notice_first(struct sup *s, uint64_t ref, uint16_t event, const char *text) MUST_USE;
-/* send_file - one of them.  send_row_files - the files of a room's row; send_files: and what else a new process needs. */
+/* send_file - one of them.  send_row_files - the files of a room's row; send_files: and what else a
+ * new process needs. */
 int send_file(struct chan *to, enum ipc_file_what what, const char *name, int fd) MUST_USE;
 int send_row_files(struct sup *s, enum room room, struct chan *to) MUST_USE;
 int send_files(struct sup *s, enum room room, struct chan *to) MUST_USE;
@@ -337,6 +340,21 @@ void operators_answer(struct sup *s, uint16_t request, uint16_t id, struct span 
 void operators_fail(struct sup *s, uint16_t request, int err, const char *detail);
 /* operators_forget - the room died: nobody waits for it any longer. */
 void operators_forget(struct sup *s, enum room room);
+
+/* ---- decoys.c ---- */
+
+/* decoys_open - read DIR/decoys.  Dies with one sentence. */
+void decoys_open(struct sup *s);
+int decoys_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int decoys_act(struct operator* o, struct span body) MUST_USE;
+int decoys_list_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int decoys_list(struct operator* o, struct span body) MUST_USE;
+/* decoys_send - the list, to the ledger. */
+int decoys_send(struct sup *s, struct chan *ledger) MUST_USE;
+/* decoys_touched - end the connections of whoever did it. */
+void decoys_touched(struct sup *s, const struct ipc_decoy_touched *m);
+/* workers_end_address - end this worker, and all that serve a connection from this address. */
+void workers_end_address(struct sup *s, uint64_t serial, struct span address);
 
 /* ---- lockdown.c ---- */
 

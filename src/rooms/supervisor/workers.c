@@ -530,6 +530,29 @@ workers_lock(struct sup *s, enum room gate)
 	}
 }
 
+/* The host of "ADDRESS:PORT". */
+static struct span
+host_of(struct span address)
+{
+	size_t n = address.len;
+
+	while (n > 0 && address.ptr[n - 1] != ':')
+		n--;
+	return span_cut(address, n > 0 ? n - 1 : address.len);
+}
+
+void
+workers_end_address(struct sup *s, uint64_t serial, struct span address)
+{
+	struct span host = host_of(address);
+
+	for (size_t i = 0; i < POOL_COUNT; i++)
+		for (struct worker *w = s->pools[i].workers; w != NULL; w = w->next)
+			if (w->serial == serial ||
+			    (host.len != 0 && span_eq(host, host_of(span_str(w->address)))))
+				worker_kill(w);
+}
+
 void
 workers_stop(struct sup *s, uint32_t deadline_ms)
 {
