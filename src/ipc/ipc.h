@@ -58,7 +58,13 @@ enum ipc_file_what {
 	FILE_SSH_ED25519,    /* PEM host keys of the SFTP door, those that there are: signer */
 	FILE_SSH_ECDSA,
 	FILE_SSH_RSA,
+	FILE_COURIER_DIR,	  /* courier folder: courier */
+	FILE_ALARM_MAIL_PASSWORD, /* of AlarmMailPassword: courier */
+	FILE_ALARM_WEBHOOK_KEY,	  /* of AlarmWebhookKey: courier */
+	FILE_ALARM_CA,		  /* of AlarmCaFile, else empty: courier */
 };
+/* ALARMs of which the courier has not said that it took them, at most. */
+#define ALARM_WINDOW 32u
 enum ipc_by { BY_PATH = 0, BY_FOLDER = 1, BY_FILE = 2, BY_NAME = 3 /* name `path` in folder `id` */ };
 /* Exchange methods and host keys of SSH_KEX. */
 enum ssh_kex_method { SSH_KEX_CURVE25519 = 1, SSH_KEX_NISTP256 = 2, SSH_KEX_NISTP384 = 3 };

@@ -17,6 +17,15 @@ event_row(uint16_t number)
 	return NULL;
 }
 
+const struct event_row *
+event_by_name(struct span name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(events); i++)
+		if (span_eq_str(name, events[i].name))
+			return &events[i];
+	return NULL;
+}
+
 bool
 event_by_broker(uint16_t number)
 {
@@ -24,7 +33,8 @@ event_by_broker(uint16_t number)
 	    EVENT_ROOM_DIED, EVENT_ROOM_START, EVENT_LOG_RECOVERED, EVENT_WORKER_VIOLATION,
 	    EVENT_WORKER_KILLED, EVENT_SERVER_RELOAD, EVENT_CLOCK_STEP, EVENT_FILE_READ,
 	    EVENT_FILE_CHECKED, EVENT_UPLOAD_RESUMED, EVENT_OTP_CHECKED, EVENT_RELEASE_REFUSED,
-	    EVENT_KEY_SEALED, EVENT_KEY_ROTATED, EVENT_KEY_REWRAPPED, EVENT_KEY_DESTROYED};
+	    EVENT_KEY_SEALED, EVENT_KEY_ROTATED, EVENT_KEY_REWRAPPED, EVENT_KEY_DESTROYED,
+	    EVENT_ALARM_FAILING, EVENT_ALARM_UNDELIVERED};
 
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		if (ours[i] == number)

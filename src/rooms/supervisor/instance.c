@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "crypto/certificate.h"
+#include "ipc/alarm.h"
 #include "rooms/supervisor/supervisor.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -259,14 +260,76 @@ check_host_keys(const struct instance *in, char *why, size_t cap)
 	return SP_ECONFIG;
 }
 
+/* ---- alarms ---- */
+
+/* The file that a setting of the form file:PATH names: SP_ENOTFOUND for none. */
+static int
+alarm_secret_path(const struct instance *in, const char *setting, char *ret, size_t cap)
+{
+	return strncmp(setting, "file:", 5) == 0 ? path_in(in, setting + 5, ret, cap)
+						 : SP_ENOTFOUND;
+}
+
+static int
+check_alarm_file(
+    const struct instance *in, enum ipc_file_what what, bool secret, char *why, size_t cap)
+{
+	char path[2100] = "";
+	DEFER(close_fd) int fd = instance_file(in, what, path, sizeof(path));
+
+	if (fd == SP_ENOTFOUND && path[0] == '\0')
+		return SP_OK;
+	if (fd < 0)
+		(void)snprintf(why, cap, "%s: %s", path, sp_strerror(fd));
+	else if (secret && !server_private(fd))
+		(void)snprintf(
+		    why, cap, "%s: it can be read by others; its mode must be 0400 or 0600", path);
+	else
+		return SP_OK;
+	return SP_ECONFIG;
+}
+
+static int
+check_alarms(const struct instance *in, char *why, size_t cap)
+{
+	char sentence[512];
+	int err = alarm_conf_check(&in->conf, sentence, sizeof(sentence));
+
+	if (err != SP_OK) {
+		(void)snprintf(why, cap, "%s/sallyport.conf: %s", in->dir, sentence);
+		return err;
+	}
+	err = check_alarm_file(in, FILE_ALARM_MAIL_PASSWORD, true, why, cap);
+	if (err == SP_OK)
+		err = check_alarm_file(in, FILE_ALARM_WEBHOOK_KEY, true, why, cap);
+	if (err == SP_OK && ways_on(&in->conf) != 0)
+		err = check_alarm_file(in, FILE_ALARM_CA, false, why, cap);
+	return err;
+}
+
 /* ---- folders, lock, sockets ---- */
+
+/* Instances of before there were alarms have no folder for them. */
+static void
+make_courier(const struct instance *in, bool as_root)
+{
+	char path[1100];
+	int err = path_in(in, "courier", path, sizeof(path));
+
+	if (err == SP_OK)
+		err = server_folder(
+		    path, as_root ? (uint32_t)in->conf.uid_base + (uint32_t)ROOM_COURIER : 0);
+	if (err != SP_OK && err != SP_EEXISTS)
+		sp_die(EXIT_CONFIG, "%s: %s", path, sp_strerror(err));
+}
 
 static void
 check_folders(const struct instance *in, bool as_root)
 {
-	static const char *const folders[] = {"db", "blobs", "ledger", "vault", "run"};
+	static const char *const folders[] = {"db", "blobs", "ledger", "vault", "run", "courier"};
 	char path[1100], closed[1100];
 
+	make_courier(in, as_root);
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
 		int err = path_in(in, folders[i], path, sizeof(path));
 
@@ -357,6 +420,8 @@ instance_open(struct instance *in, const char *dir, bool as_root)
 		sp_die(EXIT_CONFIG, "%s", why);
 	if (check_host_keys(in, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
+	if (check_alarms(in, why, sizeof(why)) != SP_OK)
+		sp_die(EXIT_CONFIG, "%s", why);
 	in->conf_fd = conf_file(&in->conf);
 	if (in->conf_fd < 0)
 		sp_die(EXIT_SYSTEM, "memfd: %s", sp_strerror(in->conf_fd));
@@ -383,7 +448,7 @@ warn_of_restart(const struct conf *now, const struct conf *fresh)
 int
 instance_reload(struct instance *in, char *why, size_t cap)
 {
-	struct conf fresh, merged = in->conf;
+	struct conf fresh, was, merged = in->conf;
 	DEFER(close_fd) int certificate = -1, conf = -1;
 	int err = read_conf(in, &fresh, why, cap);
 
@@ -394,6 +459,12 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	if (err != SP_OK)
 		return err;
 	err = check_host_keys(in, why, cap); /* SftpListen is not taken up by a reload */
+	if (err != SP_OK)
+		return err;
+	was = in->conf; /* what would be in force is looked at as a whole */
+	in->conf = merged;
+	err = check_alarms(in, why, cap);
+	in->conf = was;
 	if (err != SP_OK)
 		return err;
 	conf = conf_file(&merged);
@@ -424,6 +495,7 @@ static const struct file_place {
     {FILE_LEDGER_DIR, "ledger", O_RDONLY | O_DIRECTORY},
     {FILE_DATABASE_DIR, "db", O_RDONLY | O_DIRECTORY},
     {FILE_BLOB_DIR, "blobs", O_RDONLY | O_DIRECTORY},
+    {FILE_COURIER_DIR, "courier", O_RDONLY | O_DIRECTORY},
 #define HOST_KEY(WHAT, TYPE, path, sshfp) {WHAT, path, O_RDONLY},
 #include "ipc/hostkeys.def"
 #undef HOST_KEY
@@ -440,12 +512,19 @@ instance_file(const struct instance *in, enum ipc_file_what what, char *ret_name
 		flags = places[i].flags;
 		err = path_in(in, places[i].path, ret_name, cap);
 	}
-	if (what >= FILE_SSH_ED25519 && !sftp_is_open(in)) /* nobody needs them */
+	if (what >= FILE_SSH_ED25519 && what <= FILE_SSH_RSA &&
+	    !sftp_is_open(in)) /* nobody needs them */
 		return SP_ENOTFOUND;
 	if (what == FILE_TLS_KEY)
 		err = path_in(in, in->conf.https_key, ret_name, cap);
 	if (what == FILE_ROOT_KEY)
 		err = root_key_path(in, ret_name, cap);
+	if (what == FILE_ALARM_MAIL_PASSWORD)
+		err = alarm_secret_path(in, in->conf.alarm_mail_password, ret_name, cap);
+	if (what == FILE_ALARM_WEBHOOK_KEY)
+		err = alarm_secret_path(in, in->conf.alarm_webhook_key, ret_name, cap);
+	if (what == FILE_ALARM_CA)
+		err = path_in(in, in->conf.alarm_ca_file, ret_name, cap);
 	return err != SP_OK ? err : file_open_at(AT_FDCWD, ret_name, flags, 0);
 }
 

@@ -91,7 +91,15 @@ struct pool {
 	uint64_t timer;	      /* of the next try; 0: none */
 	struct worker *workers;
 };
-enum { POOL_PUBLIC, POOL_ADMIN, POOL_SFTP, POOL_AUTHENTICATOR, POOL_SCRUBBER, POOL_COUNT };
+enum {
+	POOL_PUBLIC,
+	POOL_ADMIN,
+	POOL_SFTP,
+	POOL_AUTHENTICATOR,
+	POOL_SCRUBBER,
+	POOL_MESSENGER,
+	POOL_COUNT
+};
 
 /* The instance: its folder, settings and open files. */
 struct instance {
