@@ -14,7 +14,7 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status org group user folder acl ca token session upload audit key hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status org group user folder acl ca token session upload audit alarm key hostkey fsck backup restore completion version -C --json --help --version" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
 	"user") words="add list show set key otp passwd suspend activate remove" ;;
@@ -27,6 +27,7 @@ _sallyport() {
 	"session") words="list revoke" ;;
 	"upload") words="list remove" ;;
 	"audit") words="verify list prove check checkpoint" ;;
+	"alarm") words="test list kinds" ;;
 	"key") words="status rotate unlock" ;;
 	"hostkey") words="show make" ;;
 	"init"*) words="--json --help --https --admin --sftp --org --name --certificate --key --root-key --recovery-passphrase-stdin --segment-length" ;;
@@ -76,6 +77,9 @@ _sallyport() {
 	"audit prove"*) words="--json --help" ;;
 	"audit check"*) words="--json --help --key" ;;
 	"audit checkpoint"*) words="--json --help" ;;
+	"alarm test"*) words="--json --help" ;;
+	"alarm list"*) words="--json --help" ;;
+	"alarm kinds"*) words="--json --help" ;;
 	"key status"*) words="--json --help" ;;
 	"key rotate"*) words="--json --help --org" ;;
 	"key unlock"*) words="--json --help --passphrase-stdin" ;;

@@ -26,6 +26,8 @@ LONG_VERB(admin_fsck_content)
 LONG_VERB(admin_upload_remove)
 LONG_VERB(admin_backup_begin)
 LONG_VERB(admin_backup_end)
+LONG_VERB(admin_alarm_test)
+LONG_VERB(admin_alarm_list)
 
 /* rows that are made of the tree (tree.c); tests/e2e has them too */
 #define TREE_VERB(fn)                                                                              \
