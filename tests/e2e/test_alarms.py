@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -277,6 +278,71 @@ def test_certificate_is_checked(identity, tmp_path, wrong):
         away.instance.stop()
     finally:
         away.close()
+
+
+def test_no_starttls_no_password(identity, tmp_path):
+    """A mail server (or whoever sits before it) that offers no STARTTLS hears neither name nor password nor mail."""
+    heard = []
+
+    def serve(listener):
+        while True:
+            try:
+                s, _ = listener.accept()
+            except OSError:
+                return
+            with s:
+                s.settimeout(10)
+                s.sendall(b"220 mail\r\n")
+                try:
+                    while line := s.recv(4096):
+                        heard.append(line)
+                        s.sendall(b"250-mail\r\n250 AUTH PLAIN LOGIN\r\n" if line.startswith(b"EHLO") else b"221 bye\r\n" if line.startswith(b"QUIT") else b"250 ok\r\n")
+                except OSError:
+                    pass
+
+    w = World(identity, tmp_path, start=False)
+    try:
+        w.mail.close()
+        with socket.create_server(("127.0.0.1", w.mail.port)) as listener:
+            threading.Thread(target=serve, args=(listener,), daemon=True).start()
+            w.instance.start()
+            r = w.instance.run("alarm", "test", "--json", check=False)
+            assert {row["way"]: row["result"] for row in r.json()["rows"]}["mail"] == "failed"
+            listener.shutdown(socket.SHUT_RDWR)
+        w.mail = MailServer(w.authority.context())
+        assert heard and all(line.startswith((b"EHLO", b"QUIT", b"STARTTLS")) for line in heard), heard
+        w.instance.stop()
+    finally:
+        w.close()
+
+
+def test_instance_of_before_there_were_alarms(fresh):
+    """It has no folder for them: the first start makes one, for its room alone."""
+    fresh.init()
+    shutil.rmtree(fresh.dir / "courier")
+    fresh.start()
+    assert fresh.run("alarm", "list", "--json").json()["taken"] >= 0
+    assert (fresh.dir / "courier").stat().st_mode & 0o777 == 0o700
+    fresh.set("AlarmTest", "no")
+    fresh.set("AlarmSyslog", "local:/nowhere")
+    fresh.restart()
+    start = time.monotonic()
+    r = fresh.run("alarm", "test", "--json", check=False)
+    assert r.code == 69 and r.json()["rows"][0]["reason"] == "AlarmTest is off" and time.monotonic() - start < 30
+    fresh.stop()
+
+
+def test_damaged_state(away):
+    """Alarms of the last days go out again, with their numbers; nothing is lost."""
+    away.instance.add_user("lena", "--level", "admin")
+    away.webhook.wait(lambda got: "new-administrator" in away.webhook.kinds())
+    away.instance.stop()
+    (away.instance.dir / "courier/state").write_bytes(b"sallyport courier 1\n" + os.urandom(500))
+    os.chown(away.instance.dir / "courier/state", *[(away.instance.dir / "courier").stat().st_uid] * 2) if os.geteuid() == 0 else None
+    away.instance.start()
+    away.webhook.wait(lambda got: away.webhook.kinds().count("new-administrator") == 2)
+    assert len({g["id"] for g in away.webhook.got if g["kind"] == "new-administrator"}) == 1
+    assert (away.instance.dir / "courier/state.damaged").exists()
 
 
 def test_wrong_password(away):

@@ -426,7 +426,7 @@ static void
 test_load(void **state)
 {
 	char dir[] = "/tmp/courier-test-XXXXXX", path[64], aside[64];
-	DEFER(close_fd) int fd = -1, f = -1;
+	DEFER(close_fd) int fd = -1;
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));

@@ -6,7 +6,6 @@
 #include "sys/log.h"
 
 #define EXIT_SOFTWARE 70
-#define EXIT_IO 74
 #define EXIT_CONFIG 78
 
 /* ---- secrets ---- */
@@ -72,8 +71,9 @@ load(struct courier *c)
 {
 	int err = state_load(c->dirfd, c->state);
 
-	if (err < 0)
-		sp_die(EXIT_IO, "courier/state cannot be read: %s", sp_strerror(err));
+	if (err < 0) /* no reason not to serve: the log tells again what was in it */
+		log_error("courier/state cannot be read: %s; alarms of the last days go out again",
+		    sp_strerror(err));
 	if (err == 1)
 		return;
 	c->state->floor_us = c->wall_us() - GIVE_UP_US;
