@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from lib.instance import free_ports
+
 
 class Authority:
     """A certificate authority and certificates of it, in a folder."""
@@ -121,9 +123,7 @@ class MailServer(Receiver):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return free_ports(1)[0]
 
 
 class Webhook(Receiver):
@@ -158,7 +158,7 @@ class Webhook(Receiver):
             def finish_request(self, request, address):
                 super().finish_request(context.wrap_socket(request, server_side=True), address)
 
-        self.server = Server(("127.0.0.1", port), Handler)
+        self.server = Server(("127.0.0.1", port or free_port()), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -181,7 +181,7 @@ class Syslog(Receiver):
 
     def __init__(self, context, port=0):
         super().__init__()
-        self.context, self.listener = context, socket.create_server(("127.0.0.1", port))
+        self.context, self.listener = context, socket.create_server(("127.0.0.1", port or free_port()))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 

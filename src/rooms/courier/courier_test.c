@@ -75,6 +75,10 @@ static const struct {
     {"{\"n\":1,\"event\":\"room.start\",\"detail\":{\"room\":\"signer\",\"text\":\"locked: waits "
      "for the passphrase\"}}",
 	-1},
+    {"{\"n\":1,\"event\":\"release.refused\",\"detail\":{\"error\":\"budget\"}}", ALARM_BUDGET_OVERRUN},
+    {"{\"n\":1,\"event\":\"release.refused\",\"detail\":{\"error\":\"locked\"}}", ALARM_RELEASE_REFUSED},
+    {"{\"n\":1,\"event\":\"release.refused\"}", ALARM_RELEASE_REFUSED},
+    {"{\"n\":1,\"event\":\"principal.frozen\"}", ALARM_PRINCIPAL_FROZEN},
     {"{\"n\":1,\"event\":\"file.read\"}", -1},
     {"{\"n\":1,\"detail\":{\"event\":\"token.added\"}}", -1},
     {"", -1},

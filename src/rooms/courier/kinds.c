@@ -69,10 +69,26 @@ when_locked(struct span entry)
 	       detail_is(entry, "text", "locked: waits for the passphrase");
 }
 
+/* release.refused for want of budget is somebody's haul that ended; any other is the server's own
+ * trouble */
+static bool
+when_budget(struct span entry)
+{
+	return detail_is(entry, "error", sp_err_row(SP_EBUDGET)->name) ||
+	       detail_is(entry, "error", sp_err_row(SP_EFROZEN)->name);
+}
+
+static bool
+when_other(struct span entry)
+{
+	return !when_budget(entry);
+}
+
 static const struct {
 	const char *name;
 	bool (*fn)(struct span entry);
-} conditions[] = {{"admin", when_admin}, {"widens", when_widens}, {"locked", when_locked}};
+} conditions[] = {{"admin", when_admin}, {"widens", when_widens}, {"locked", when_locked},
+    {"budget", when_budget}, {"other", when_other}};
 
 bool
 kinds_condition(struct span when)
