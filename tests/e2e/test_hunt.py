@@ -333,3 +333,34 @@ def test_a_quiet_server(fresh):
     assert "found     0" in hunt(fresh, code=0).out
     fresh.stop()
     assert json.loads(hunt(fresh, "--json", code=0).out)["findings"] == []
+
+
+def test_what_the_vault_refused_was_not_taken(fresh):
+    """A thief who runs into the budget: the story has what got out, and nothing of what did not."""
+    fresh.init()
+    (fresh.dir / "limits.conf").write_text("UserFilesPerHour 12\nUserFilesPerDay 12\n")
+    fresh.start()
+    fresh.add_user("owner")
+    fresh.add_user("thief")
+    with fresh.login("owner") as owner:
+        for i in range(20):
+            assert owner.store(f"/Home/owner/f{i}", content(i)).status_code in (200, 201)
+    fresh.run("acl", "set", "/Home/owner", "--user", "thief", "--rights", "read,list")
+    taken, refused = {}, 0
+    with fresh.login("thief") as thief:
+        for i in range(20):
+            answer = thief.fetch(f"/Home/owner/f{i}")
+            if answer.status_code == 200:
+                assert answer.content == content(i)
+                taken[f"/Home/owner/f{i}"] = answer.content
+            else:
+                assert answer.status_code == 429, answer
+                refused += 1
+    assert len(taken) == 12 and refused == 8
+    said = story(fresh, "--user", "thief")
+    check_exact(said, taken)
+    assert said["totals"]["refused"] == refused
+    by_name, said = findings(fresh)
+    assert by_name["refused-releases"]["user"] == "thief" and by_name["refused-releases"]["count"] == refused
+    fresh.stop()
+    check_exact(story(fresh, "--user", "thief"), taken)

@@ -19,7 +19,7 @@ from lib.ring import encode
 BY_PATH, BY_FILE = 0, 2  # enum ipc_by
 CLIENTS = 8
 PATIENCE = 10  # refusals in a row before the thief comes from another address
-ADDRESSES = 4  # of them without a file before the thief gives up
+ADDRESSES = 30  # of them without a file before the thief gives up
 
 # What a site's own history would have taught its vault, as ceilings: no more than 1 % of 20,000 files in an hour.
 LIMITS = {"User": 60, "Address": 120, "Network": 150, "Org": 150, "Server": 190}
