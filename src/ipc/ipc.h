@@ -83,6 +83,8 @@ enum ipc_file_what {
 	FILE_SSH_ED25519,    /* PEM host keys of the SFTP door, those that there are: signer */
 	FILE_SSH_ECDSA,
 	FILE_SSH_RSA,
+	FILE_LIMITS,	   /* limits.conf, sealed copy: vault; sent anew before RELOAD */
+	FILE_VAULT_EGRESS, /* what each principal was given, read-write: vault */
 	FILE_DECOYS,	     /* the list of decoys (base/decoy.h), sealed copy: ledger; anew with every change */
 };
 enum ipc_by { BY_PATH = 0, BY_FOLDER = 1, BY_FILE = 2, BY_NAME = 3 /* name `path` in folder `id` */ };

@@ -43,6 +43,15 @@ server_private(int fd)
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077) == 0;
 }
 
+bool
+server_unwritable(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 022) == 0 &&
+	       (st.st_uid == 0 || st.st_uid == geteuid());
+}
+
 int
 server_writable(const char *path)
 {

@@ -12,6 +12,8 @@ int server_lock(const char *path) MUST_USE;
 
 /* server_private - is the open file a regular one that only its owner can read? */
 bool server_private(int fd);
+/* server_unwritable - is it a regular one that is root's or ours, and that nobody else can change? */
+bool server_unwritable(int fd);
 /* server_writable - may this process make files in the folder?  SP_EPERM (also a read-only disk),
  * SP_ENOTFOUND */
 int server_writable(const char *path) MUST_USE;

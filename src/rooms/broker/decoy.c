@@ -6,7 +6,7 @@
 static int
 freeze(struct broker *b, const struct account *account, uint64_t entry)
 {
-	int err = sql_run(b->db, SQL_USER_SET_STATUS, SI(account->id), SI(STATUS_SUSPENDED));
+	int err = sql_run(b->db, SQL_USER_SET_STATUS, SI(account->id), SI(STATUS_FROZEN));
 
 	if (err == SP_OK)
 		err = sql_run(b->db, SQL_SESSIONS_REMOVE_USER, SI(account->id));

@@ -250,7 +250,7 @@ follow(struct ledger *l, struct pending *p)
 		answer_recorded(l, p->broker, p->ref, p->entry);
 		break;
 	case THEN_REFUSED:
-		answer_refused(l, p->broker, p->ref, -(int)p->err, p->retry_after);
+		answer_no(l, p);
 		break;
 	case THEN_TOUCHED:
 		decoys_tell(l, p->touch, p->entry);

@@ -34,10 +34,19 @@ answer_refused(struct ledger *l, uint64_t broker, uint64_t ref, int err, uint32_
 }
 
 void
+answer_no(struct ledger *l, const struct pending *p)
+{
+	ANSWER(l, p->broker, REFUSED, refused, .ref = p->ref, .err = p->err,
+	    .retry_after = p->retry_after, .kind = p->kind, .budget = p->budget, .froze = p->froze);
+}
+
+void
 answer_order(struct ledger *l, const struct order *o, const struct ipc_v_result *r)
 {
-	if (o->kind == IPC_RELEASE)
-		return; /* RELEASED was said when the order was given; the vault told the worker */
+	if (o->kind == IPC_RELEASE) {
+		ANSWER(l, o->broker, RELEASED, released, .ref = o->ref, .entry = o->entry);
+		return;
+	}
 	if (o->kind == IPC_ORG_KEY)
 		ANSWER(l, o->broker, ORG_KEY_DONE, org_key_done, .ref = o->ref, .err = r->err,
 		    .epoch = r->epoch);
@@ -153,7 +162,7 @@ on_record(struct ledger *l, struct span body)
 	if (err != SP_OK)
 		refuse(l, m.ref, err);
 	else
-		decoys_look(l, &e, /* released= */ false);
+		decoys_look(l, &e, /* released= */ false, /* user= */ 0);
 	return SP_OK;
 }
 
@@ -263,7 +272,7 @@ on_release(struct ledger *l, struct span body)
 		if (o == NULL)
 			refuse(l, m.ref, SP_ENOMEM);
 		else if (stage_order(l, &e, o) && (receivers(m.event) & R_WORKERS) != 0)
-			decoys_look(l, &e, /* released= */ true);
+			decoys_look(l, &e, /* released= */ true, m.user);
 	}
 	return SP_OK;
 }

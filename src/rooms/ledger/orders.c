@@ -2,6 +2,7 @@
  * with its socket. */
 #include "rooms/ledger/ledger.h"
 
+#include "base/limits.h"
 #include "sys/log.h"
 
 void
@@ -73,6 +74,9 @@ send_order(struct ledger *l, const struct order *o)
 	case IPC_REWRAP:
 		return SEND(l, V_REWRAP, v_rewrap, .order = o->number, .entry = o->entry,
 		    .org = o->org, .blob = blob, .wrap = wrap);
+	case IPC_V_FREEZE:
+		return SEND(l, V_FREEZE, v_freeze, .order = o->number, .entry = o->entry,
+		    .user = o->user, .address = span_str(o->path));
 	default:
 		return SEND(l, V_ORG_KEY, v_org_key, .order = o->number, .entry = o->entry,
 		    .org = o->org, .op = o->op, .epoch = o->epoch);
@@ -84,25 +88,13 @@ fail_order(struct ledger *l, struct order *o, int err)
 {
 	struct ipc_v_result r = {.err = (uint16_t)-err};
 
-	if (o->kind == IPC_ORG_KEY)
+	if (o->kind == IPC_V_FREEZE)
+		log_error("who touched a decoy is not frozen in the vault: %s", sp_strerror(err));
+	else if (o->kind == IPC_ORG_KEY)
 		answer_order(l, o, &r);
 	else
 		answer_refused(l, o->broker, o->ref, err, 0);
 	order_free(o);
-}
-
-static void
-tell_released(struct ledger *l, const struct order *o)
-{
-	struct ipc_released m = {.ref = o->ref, .entry = o->entry};
-	uint8_t buf[IPC_SIZE_RELEASED];
-	struct wr w = wr_of(buf, sizeof(buf));
-	int err = ipc_put_released(&w, &m);
-
-	if (err == SP_OK && o->broker == l->broker.generation)
-		err = link_send(&l->broker, IPC_RELEASED, &w);
-	if (err != SP_OK)
-		ledger_lies(l, &l->broker, IPC_RELEASED, err);
 }
 
 void
@@ -119,8 +111,6 @@ orders_push(struct ledger *l)
 			ledger_lies(l, &l->vault, o->kind, err);
 			return; /* which has answered them all */
 		}
-		if (o->kind == IPC_RELEASE)
-			tell_released(l, o);
 	}
 }
 
@@ -166,12 +156,32 @@ asked_of(uint16_t kind)
 	}
 }
 
+/* The vault froze a principal with this refusal: an entry of its own. */
+static void
+record_frozen(struct ledger *l, const struct order *o, const struct ipc_v_result *r, struct entry e)
+{
+	uint8_t buf[128];
+	char number[32];
+	struct text t = text_of(number, sizeof(number));
+	struct wr w = wr_of(buf, sizeof(buf));
+
+	if (r->froze == 0 || r->kind >= PRINCIPAL_KINDS)
+		return;
+	text_u64(&t, o->user);
+	ipc_pair_put(&w, "principal", span_str(principal_word((enum principal_kind)r->kind)));
+	ipc_pair_put(&w, "number", text_span(&t));
+	e.event = event_row(EVENT_PRINCIPAL_FROZEN);
+	e.detail = wr_span(&w);
+	if (ledger_stage(l, &e, (struct pending){0}) != SP_OK)
+		log_error("principal.frozen could not be recorded");
+}
+
 /* The refusal goes on record, then the broker hears of it. */
 static void
 record_refusal(struct ledger *l, const struct order *o, const struct ipc_v_result *r)
 {
 	uint8_t buf[512];
-	char number[32];
+	char number[32], limit[64];
 	struct text t = text_of(number, sizeof(number));
 	struct wr w = wr_of(buf, sizeof(buf));
 	const struct seat *seat = o->serial != 0 ? seats_find(&l->seats, o->serial) : NULL;
@@ -179,7 +189,10 @@ record_refusal(struct ledger *l, const struct order *o, const struct ipc_v_resul
 	    .broker = o->broker,
 	    .ref = o->ref,
 	    .err = r->err,
-	    .retry_after = r->retry_after};
+	    .retry_after = r->retry_after,
+	    .kind = r->kind,
+	    .budget = r->budget,
+	    .froze = r->froze};
 	struct entry e = {.event = event_row(EVENT_RELEASE_REFUSED),
 	    .serial = o->serial,
 	    .user = span_str(o->user_name),
@@ -196,6 +209,9 @@ record_refusal(struct ledger *l, const struct order *o, const struct ipc_v_resul
 		ipc_pair_put(&w, "entry", text_span(&t));
 	ipc_pair_put(&w, "error", span_str(sp_err_row(r->err)->name));
 	ipc_pair_put(&w, "reason", span_str(sp_strerror(r->err)));
+	budget_say(r->kind, r->budget, limit, sizeof(limit));
+	if (limit[0] != '\0')
+		ipc_pair_put(&w, "limit", span_str(limit));
 	e.detail = wr_span(&w);
 	if (seat != NULL) {
 		e.door = seat_door(seat);
@@ -208,7 +224,8 @@ record_refusal(struct ledger *l, const struct order *o, const struct ipc_v_resul
 	}
 	err = ledger_stage(l, &e, then);
 	if (err != SP_OK && then.then != THEN_NOTHING)
-		answer_refused(l, o->broker, o->ref, -(int)r->err, r->retry_after);
+		answer_no(l, &then);
+	record_frozen(l, o, r, e);
 }
 
 static int
@@ -223,9 +240,11 @@ on_result(struct ledger *l, struct span body)
 	if (l->sent.n == 0 || l->sent.first->number != m.order)
 		return SP_EDENIEDMSG; /* it answers in order, and only what was asked */
 	o = list_take(&l->sent);
-	if (m.err == 0)
+	if (m.err == 0 && o->kind == IPC_V_FREEZE)
+		log_info("who touched a decoy is frozen");
+	else if (m.err == 0)
 		answer_order(l, o, &m);
-	else if (o->kind == IPC_KEY_NEW || -(int)m.err == SP_ECLOSED)
+	else if (o->kind == IPC_KEY_NEW || o->kind == IPC_V_FREEZE || -(int)m.err == SP_ECLOSED)
 		fail_order(l, TAKE_PTR(o), -(int)m.err); /* nothing was refused to anyone */
 	else
 		record_refusal(l, o, &m);
@@ -239,9 +258,13 @@ on_state(struct ledger *l, struct span body)
 	struct ipc_v_state m;
 	int err = ipc_get_v_state(body, &m);
 
-	if (err == SP_OK)
-		l->vault_open = m.open == 1;
-	return err;
+	if (err != SP_OK)
+		return err;
+	l->vault_open = m.open == 1;
+	if (m.counters != 0) /* enum governor_start of the vault */
+		ledger_note(l, m.counters == 1 ? EVENT_COUNTERS_BEGUN : EVENT_COUNTERS_LOST, NULL,
+		    0, NULL, span_of(NULL, 0), NULL, span_of(NULL, 0));
+	return SP_OK;
 }
 
 void

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "base/text.h"
 #include "crypto/certificate.h"
 #include "rooms/supervisor/supervisor.h"
@@ -108,6 +109,61 @@ conf_file(const struct conf *c)
 		text_chr(&t, '\n');
 	}
 	return t.bad ? SP_ESPACE : memfd_of("sallyport.conf", text_span(&t));
+}
+
+/* ---- limits ---- */
+
+/* limits.conf, which only its owner may write: root, or the user who runs the instance.  One that is
+ * not there says what an empty one says: an instance of an older version has none. */
+static int
+read_limits(const struct instance *in, int *ret_fd, char *why, size_t cap)
+{
+	DEFER(mem_freep) uint8_t *content = NULL;
+	DEFER(close_fd) int fd = -1;
+	char path[1100], reason[256];
+	struct limits limits;
+	size_t len = 0;
+	int err = instance_path(in, "limits.conf", path, sizeof(path));
+
+	if (err == SP_OK)
+		fd = file_open_at(AT_FDCWD, path, O_RDONLY, 0);
+	if (err == SP_OK && fd >= 0 && !server_unwritable(fd)) {
+		(void)snprintf(why, cap,
+		    "%s: others can change it: its owner must be root or the user who runs the "
+		    "server, its mode 0600 or 0644",
+		    path);
+		return SP_ECONFIG;
+	}
+	if (err == SP_OK && fd >= 0)
+		err = file_read_all(fd, LIMITS_FILE_MAX, &content, &len);
+	else if (err == SP_OK && fd != SP_ENOTFOUND)
+		err = fd;
+	if (err == SP_OK &&
+	    limits_parse(span_of(content, len), &limits, reason, sizeof(reason)) != SP_OK) {
+		(void)snprintf(why, cap, "%s: %s", path, reason);
+		return SP_ECONFIG;
+	}
+	if (err == SP_OK) {
+		*ret_fd = memfd_of("limits.conf", span_of(content, len));
+		err = *ret_fd < 0 ? *ret_fd : SP_OK;
+	}
+	if (err != SP_OK)
+		(void)snprintf(why, cap, "%s: %s", path, sp_strerror(err));
+	return err == SP_OK ? SP_OK : SP_ECONFIG;
+}
+
+/* An instance of an older version has no counters yet: an empty file.  The vault knows whether there
+ * were any before. */
+static void
+make_counters(const struct instance *in)
+{
+	char path[1100];
+	int err = instance_path(in, "vault/egress", path, sizeof(path));
+
+	if (err == SP_OK)
+		err = file_write_new(AT_FDCWD, path, span_of(NULL, 0), 0600, /* replace= */ false);
+	if (err != SP_OK && err != SP_EEXISTS)
+		sp_die(EXIT_CONFIG, "%s: %s", path, sp_strerror(err));
 }
 
 /* ---- certificate ---- */
@@ -379,8 +435,11 @@ instance_open(struct instance *in, const char *dir, bool as_root)
 	if (read_conf(in, &in->conf, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	log_level_set((enum log_level)in->conf.log_level);
+	if (read_limits(in, &in->limits_fd, why, sizeof(why)) != SP_OK)
+		sp_die(EXIT_CONFIG, "%s", why);
 	check_folders(in, as_root);
 	take_lock(in);
+	make_counters(in);
 	instance_lock_read(in);
 	check_keys(in);
 	if (read_certificate(in, &in->conf, &in->certificate_fd, why, sizeof(why)) != SP_OK)
@@ -414,7 +473,7 @@ int
 instance_reload(struct instance *in, char *why, size_t cap)
 {
 	struct conf fresh, merged = in->conf;
-	DEFER(close_fd) int certificate = -1, conf = -1;
+	DEFER(close_fd) int certificate = -1, conf = -1, limits = -1;
 	int err = read_conf(in, &fresh, why, cap);
 
 	if (err != SP_OK)
@@ -426,6 +485,9 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	err = check_host_keys(in, why, cap); /* SftpListen is not taken up by a reload */
 	if (err != SP_OK)
 		return err;
+	err = read_limits(in, &limits, why, cap);
+	if (err != SP_OK)
+		return err;
 	conf = conf_file(&merged);
 	if (conf < 0) {
 		(void)snprintf(why, cap, "settings: %s", sp_strerror(conf));
@@ -435,7 +497,9 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	in->conf = merged;
 	close_fd(&in->conf_fd);
 	close_fd(&in->certificate_fd);
+	close_fd(&in->limits_fd);
 	in->conf_fd = TAKE_FD(conf);
+	in->limits_fd = TAKE_FD(limits);
 	in->certificate_fd = TAKE_FD(certificate);
 	return SP_OK;
 }
@@ -450,6 +514,7 @@ static const struct file_place {
 } places[] = {
     {FILE_ROOT_RECOVERY, "keys/root.recovery", O_RDONLY},
     {FILE_VAULT_STATE, "vault/state", O_RDWR},
+    {FILE_VAULT_EGRESS, "vault/egress", O_RDWR},
     {FILE_LEDGER_KEY, "keys/ledger.key", O_RDONLY},
     {FILE_LEDGER_DIR, "ledger", O_RDONLY | O_DIRECTORY},
     {FILE_DATABASE_DIR, "db", O_RDONLY | O_DIRECTORY},

@@ -125,6 +125,8 @@ send_reload(struct seat *seat)
 
 	if (seat->room == ROOM_SIGNER)
 		err = send_row_files(s, ROOM_SIGNER, &seat->chan);
+	if (seat->room == ROOM_VAULT)
+		err = send_limits(s, &seat->chan);
 	return err == SP_OK ? chan_send_reload(&seat->chan, &m, s->inst.conf_fd) : err;
 }
 

@@ -23,6 +23,7 @@ static const struct file_row {
     {R_VAULT, FILE_ROOT_KEY},
     {R_VAULT, FILE_ROOT_RECOVERY},
     {R_VAULT, FILE_VAULT_STATE},
+    {R_VAULT, FILE_VAULT_EGRESS},
     {R_SIGNER, FILE_TLS_KEY},
     {R_SIGNER, FILE_SSH_ED25519},
     {R_SIGNER, FILE_SSH_ECDSA},
@@ -57,6 +58,12 @@ send_file(struct chan *to, enum ipc_file_what what, const char *name, int fd)
 }
 
 int
+send_limits(struct sup *s, struct chan *to)
+{
+	return send_file(to, FILE_LIMITS, "", s->inst.limits_fd);
+}
+
+int
 send_row_files(struct sup *s, enum room room, struct chan *to)
 {
 	int err = SP_OK;
@@ -87,6 +94,8 @@ send_files(struct sup *s, enum room room, struct chan *to)
 		err = send_file(to, FILE_CERTIFICATE, "", s->inst.certificate_fd);
 	if (err == SP_OK && room == ROOM_LEDGER)
 		err = decoys_send(s, to);
+	if (err == SP_OK && room == ROOM_VAULT)
+		err = send_limits(s, to);
 	if (err == SP_OK && room == ROOM_BROKER)
 		err = send_file(to, FILE_CONTROL_SOCKET, "", s->inst.control);
 	return err;

@@ -105,6 +105,7 @@ struct instance {
 	char dir[1024];
 	struct conf conf;
 	int conf_fd;		    /* sealed copy of the settings in force */
+	int limits_fd;		    /* sealed copy of limits.conf, for the vault */
 	int certificate_fd;	    /* sealed copy */
 	int lock;		    /* run/pid */
 	int control;		    /* run/control.sock, listening */
@@ -242,6 +243,8 @@ int notice_first(struct sup *s, uint64_t ref, uint16_t event, const char *text) 
 /* send_row_files - the files of a room's row; send_files: and what else a new process needs. */
 int send_row_files(struct sup *s, enum room room, struct chan *to) MUST_USE;
 int send_files(struct sup *s, enum room room, struct chan *to) MUST_USE;
+/* send_limits - limits.conf as it is in force now. */
+int send_limits(struct sup *s, struct chan *to) MUST_USE;
 
 /* ---- workers.c ---- */
 
