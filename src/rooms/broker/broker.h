@@ -82,9 +82,10 @@ struct worker {
 	enum room room;
 	uint8_t listener;
 	bool is_authed, is_busy, is_dead;
-	bool is_limited; /* worker-sftp: it reported the limit that ends its connection */
-	uint32_t dead_s; /* since it is dead */
-	unsigned reads;	 /* releases for it that the ledger has not answered */
+	unsigned contacts; /* how often it has accused its client */
+	bool is_limited;   /* worker-sftp: it reported the limit that ends its connection */
+	uint32_t dead_s;   /* since it is dead */
+	unsigned reads;	   /* releases for it that the ledger has not answered */
 	struct chan chan;
 	struct loop_watch *watch;
 	struct broker *broker;
@@ -155,7 +156,8 @@ struct broker {
 	} backfill;
 	struct name_lock *locks;
 	struct flood *flood;
-	struct tickets *tickets; /* passwords that were right, until their codes come; owned */
+	struct addresses *addresses; /* who is slowed, refused; owned */
+	struct tickets *tickets;     /* passwords that were right, until their codes come; owned */
 	struct download_count *downloads;
 	size_t n_downloads;
 

@@ -63,8 +63,8 @@ struct pending {
 	uint16_t rule; /* event that LockdownOn names; 0: none */
 	uint32_t retry_after;
 	uint8_t kind, budget, froze; /* as in V_RESULT */
-	struct order *order;	     /* owned */
-	struct touch *touch;	     /* owned */
+	struct order *order; /* owned */
+	struct touch *touch; /* owned */
 };
 
 struct ledger {
