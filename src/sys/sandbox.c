@@ -213,7 +213,7 @@ sandbox_enter(const char *profile, const struct sandbox_path *paths, size_t n_pa
 	if (err == SP_OK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		err = refused("PR_SET_NO_NEW_PRIVS");
 	if (err == SP_OK)
-		err = landlock_enter(paths, n_paths, &state.landlock_abi);
+		err = landlock_enter(paths, n_paths, limits->connects, &state.landlock_abi);
 	if (err == SP_OK)
 		err = apply_seccomp(profile);
 	MARK_SANDBOXED();

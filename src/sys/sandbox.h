@@ -15,7 +15,8 @@ struct sandbox_state {
 	int landlock_abi; /* 0: the kernel has none */
 };
 
-enum { SANDBOX_READ = 1, SANDBOX_WRITE = 2 }; /* of a path grant */
+/* of a path grant; OPTIONAL: it need not be there */
+enum { SANDBOX_READ = 1, SANDBOX_WRITE = 2, SANDBOX_OPTIONAL = 4 };
 struct sandbox_path {
 	const char *path;
 	unsigned access; /* files below it may be read; read, written, made and removed */
@@ -30,6 +31,8 @@ struct sandbox_limits {
 	uint64_t file_bytes; /* RLIMIT_FSIZE, 0: none may be written */
 	bool no_file_limit;  /* leave RLIMIT_FSIZE alone */
 	bool threads;	     /* may start threads (never processes) */
+	bool
+	    connects; /* may connect to TCP ports; other rooms may not, where Landlock knows them */
 	uint64_t tasks; /* RLIMIT_NPROC of a room with threads whose uid is its own, 0: leave */
 };
 

@@ -40,10 +40,12 @@ end_liars(struct seat *by, uint16_t message, const char *text)
 	}
 }
 
-/* a gate knows the workers of its own door, and no other process */
+/* a gate knows the workers of its own door, the courier messengers, and no other process */
 static bool
 may_name(const struct seat *by, const struct worker *w)
 {
+	if (by->room == ROOM_COURIER)
+		return w->pool->room == ROOM_MESSENGER;
 	return !ipc_is_gate(by->room) || (ipc_door(w->pool->room) & (1u << by->room)) != 0;
 }
 
@@ -105,8 +107,11 @@ on_kill(struct seat *by, const struct chan_msg *m)
 	if (err != SP_OK)
 		return err;
 	w = worker_by_serial(by->sup, k.serial);
-	if (w != NULL)
-		worker_kill(w);
+	if (w == NULL)
+		return SP_OK;
+	if (!may_name(by, w))
+		return SP_EDENIEDMSG;
+	worker_kill(w);
 	return SP_OK;
 }
 

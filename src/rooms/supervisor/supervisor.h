@@ -98,7 +98,15 @@ struct pool {
 	uint64_t timer;	      /* of the next try; 0: none */
 	struct worker *workers;
 };
-enum { POOL_PUBLIC, POOL_ADMIN, POOL_SFTP, POOL_AUTHENTICATOR, POOL_SCRUBBER, POOL_COUNT };
+enum {
+	POOL_PUBLIC,
+	POOL_ADMIN,
+	POOL_SFTP,
+	POOL_AUTHENTICATOR,
+	POOL_SCRUBBER,
+	POOL_MESSENGER,
+	POOL_COUNT
+};
 
 /* The instance: its folder, settings and open files. */
 struct instance {
@@ -210,6 +218,16 @@ int instance_root_destroy(const struct instance *in, char *path, size_t cap) MUS
 /* instance_root_check - is the automatic copy of the root key there and in order?
  *   why, cap  one sentence when it is not */
 int instance_root_check(const struct instance *in, char *why, size_t cap) MUST_USE;
+
+/* ---- alarms.c: what the courier is given ---- */
+
+/* alarms_check - do the settings of alarms fit together, and are their files there and nobody else's to read?
+ *   why, cap  one sentence on failure: SP_ECONFIG */
+int alarms_check(const struct instance *in, char *why, size_t cap) MUST_USE;
+/* alarms_path - of FILE_ALARM_*.  SP_ENOTFOUND: the setting names none */
+int alarms_path(const struct instance *in, enum ipc_file_what what, char *ret, size_t cap) MUST_USE;
+/* alarms_folder - make the courier's folder in an instance of before there were alarms.  Dies with a sentence. */
+void alarms_folder(const struct instance *in, bool as_root);
 
 /* ---- seats.c ---- */
 

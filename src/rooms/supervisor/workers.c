@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "ipc/alarm.h"
 #include "rooms/supervisor/supervisor.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -14,6 +15,7 @@
 		*/
 #define SFTP_SLOTS 14000u
 #define AUTHENTICATOR_SLOTS 1000u
+#define MESSENGER_SLOTS 16u
 #define RETIRE_MS 5000
 #define FAIL_DELAY_MS 200
 #define FAIL_DELAY_DOUBLINGS 7u
@@ -41,6 +43,7 @@ pools_init(struct sup *s)
 	pool_init(
 	    s, POOL_AUTHENTICATOR, ROOM_AUTHENTICATOR, LISTENER_NONE, 30000, AUTHENTICATOR_SLOTS);
 	pool_init(s, POOL_SCRUBBER, ROOM_SCRUBBER, LISTENER_NONE, ROOM_SCRUBBER, 1);
+	pool_init(s, POOL_MESSENGER, ROOM_MESSENGER, LISTENER_NONE, 31000, MESSENGER_SLOTS);
 }
 
 /* How many idle ones a pool wants, and how many there may be in all. */
@@ -53,6 +56,8 @@ pool_idle_wanted(const struct pool *p)
 		return 0;
 	if (ipc_is_worker(p->room))
 		return (size_t)c->workers_idle;
+	if (p->room == ROOM_MESSENGER) /* one for each way, so that none waits for another */
+		return ways_on(c);
 	return p->room == ROOM_AUTHENTICATOR ? (size_t)c->auth_workers : 1;
 }
 
