@@ -64,10 +64,12 @@ on_violation(struct seat *by, const struct chan_msg *m)
 	if (w != NULL && !may_name(by, w))
 		return SP_EDENIEDMSG;
 	log_error("violation by %llu, %s", (unsigned long long)v.serial, text);
-	if (w != NULL)
+	if (w != NULL) {
+		template_suspect(w);
 		worker_kill(w);
-	else if (v.serial == 0)
+	} else if (v.serial == 0) {
 		end_liars(by, v.message, text);
+	}
 	/* after that: when the ledger is the liar, its successor writes it down */
 	notice(
 	    by->sup, EVENT_WORKER_VIOLATION, v.serial, w != NULL ? w->pool->room : by->room, text);
@@ -237,5 +239,6 @@ worker_message(void *arg, int fd, unsigned events)
 	notice(s, EVENT_WORKER_VIOLATION, w->serial, w->pool->room, text);
 	loop_unwatch(s->loop, w->watch);
 	w->watch = NULL;
+	template_suspect(w);
 	worker_kill(w);
 }
