@@ -14,7 +14,7 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status org group user folder acl ca token session upload audit key hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status lockdown revoke org group user folder acl ca token session upload audit key hostkey fsck backup restore completion version -C --json --help --version" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
 	"user") words="add list show set key otp passwd suspend activate remove" ;;
@@ -32,6 +32,8 @@ _sallyport() {
 	"init"*) words="--json --help --https --admin --sftp --org --name --certificate --key --root-key --recovery-passphrase-stdin --segment-length" ;;
 	"serve"*) words="--json --help" ;;
 	"status"*) words="--json --help" ;;
+	"lockdown"*) words="--json --help --door --keys --lift --show" ;;
+	"revoke"*) words="--json --help --all --user --org" ;;
 	"org add"*) words="--json --help --quota" ;;
 	"org list"*) words="--json --help" ;;
 	"org show"*) words="--json --help" ;;
@@ -78,7 +80,7 @@ _sallyport() {
 	"audit checkpoint"*) words="--json --help" ;;
 	"key status"*) words="--json --help" ;;
 	"key rotate"*) words="--json --help --org" ;;
-	"key unlock"*) words="--json --help --passphrase-stdin" ;;
+	"key unlock"*) words="--json --help --passphrase-stdin --restore-automatic" ;;
 	"hostkey show"*) words="--json --help --known-hosts --sshfp" ;;
 	"hostkey make"*) words="--json --help" ;;
 	"fsck"*) words="--json --help --content" ;;

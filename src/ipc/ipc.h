@@ -39,6 +39,31 @@ struct room_row {
 };
 extern const struct room_row room_table[ROOM_COUNT];
 
+/* What lockdown can close: LOCK_<DOOR> bits, and their table. */
+enum ipc_lock {
+#define LOCK(NAME, word, bit, GATE) LOCK_##NAME = (bit),
+#include "ipc/doors.def"
+#undef LOCK
+#define LOCK(NAME, word, bit, GATE) +(bit)
+	LOCK_ALL = 0
+#include "ipc/doors.def"
+#undef LOCK
+};
+enum ipc_lock_index {
+#define LOCK(NAME, word, bit, GATE) LOCK_INDEX_##NAME,
+#include "ipc/doors.def"
+#undef LOCK
+	IPC_LOCKS
+};
+struct ipc_lock_row {
+	const char *word;
+	uint8_t bit;
+	enum room gate;
+};
+extern const struct ipc_lock_row ipc_locks[IPC_LOCKS];
+/* LOCKDOWN.op */
+enum lockdown_op { LOCKDOWN_LOCK, LOCKDOWN_LIFT, LOCKDOWN_SHOW };
+
 enum phase { PH_FRESH = 1, PH_AUTHED = 2, PH_ANY = 3 };
 
 /* what: of FILE. Folders are O_PATH or O_DIRECTORY descriptors; `name` is the absolute path where a room needs it
@@ -58,6 +83,8 @@ enum ipc_file_what {
 	FILE_SSH_ED25519,    /* PEM host keys of the SFTP door, those that there are: signer */
 	FILE_SSH_ECDSA,
 	FILE_SSH_RSA,
+	FILE_LIMITS,	   /* limits.conf, sealed copy: vault; sent anew before RELOAD */
+	FILE_VAULT_EGRESS, /* what each principal was given, read-write: vault */
 };
 enum ipc_by { BY_PATH = 0, BY_FOLDER = 1, BY_FILE = 2, BY_NAME = 3 /* name `path` in folder `id` */ };
 /* Exchange methods and host keys of SSH_KEX. */

@@ -254,6 +254,17 @@ tokens(void **state)
 	assert_int_equal(run("session revoke", "{}"), SP_EUSAGE);
 	assert_int_equal(run("session revoke", "{'user':'dave'}"), SP_OK);
 	assert_int_equal(call.event, EVENT_SESSION_REVOKED);
+	assert_int_equal(run("token add", "{'user':'dave','name':'one'}"), SP_OK);
+	assert_int_equal(run("revoke", "{}"), SP_EUSAGE);
+	assert_int_equal(run("revoke", "{'all':'','user':'dave'}"), SP_EUSAGE);
+	assert_int_equal(run("revoke", "{'user':'nobody'}"), SP_ENOUSER);
+	assert_int_equal(run("revoke", "{'user':'dave'}"), SP_OK);
+	assert_true(call.event == EVENT_REVOKED && call.ends_user != 0 && !call.ends_all);
+	assert_int_equal(json_integer_value(json_object_get(call.result, "tokens")), 1);
+	assert_int_equal(run("token add", "{'user':'dave','name':'two'}"), SP_OK);
+	assert_int_equal(run("revoke", "{'all':''}"), SP_OK);
+	assert_true(call.ends_all && call.ends_user == 0);
+	assert_int_equal(json_integer_value(json_object_get(call.result, "tokens")), 1);
 }
 
 #define KEY_LINE "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEMGbRR92ABNGVnqrcWTrplDNPAUeKlHxnPUAaiJtQG3"

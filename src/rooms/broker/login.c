@@ -54,6 +54,8 @@ account_by_id(struct db *db, int64_t id, struct account *ret)
 const char *
 account_refusal(const struct account *a, uint8_t listener)
 {
+	if (a->status == STATUS_FROZEN)
+		return "frozen";
 	if (a->status != STATUS_ACTIVE)
 		return "suspended";
 	if (listener != 1 && a->level >= LEVEL_ADMIN)

@@ -42,7 +42,7 @@ op_fail(struct broker *b, struct op *op, int err, uint32_t retry_after)
 	if (op->fail != NULL)
 		op->fail(b, op, err, retry_after);
 	else if (op->serial != 0)
-		reply_failed(b, op->serial, err, retry_after);
+		reply_limit(b, op, err, retry_after);
 	op_end(b, op);
 }
 

@@ -89,6 +89,8 @@ take_link(struct broker *b, struct chan_msg *m)
 void
 broker_take(void *arg, struct chan_msg *m)
 {
+	struct ipc_lockdown_state lockdown;
+
 	struct broker *b = arg;
 
 	switch (m->id) {
@@ -99,6 +101,10 @@ broker_take(void *arg, struct chan_msg *m)
 		return;
 	case IPC_ROOM_STATE:
 		take_room_state(b, m->body);
+		return;
+	case IPC_LOCKDOWN_STATE:
+		if (ipc_get_lockdown_state(m->body, &lockdown) == SP_OK)
+			b->lockdown = lockdown;
 		return;
 	case IPC_LINK:
 		take_link(b, m);

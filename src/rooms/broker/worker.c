@@ -1,5 +1,7 @@
 /* worker.c - the processes at the other ends of the broker's sockets: what they may ask, and their
  * replies. */
+#include "base/limits.h"
+#include "base/text.h"
 #include "rooms/broker/broker.h"
 #include "rooms/broker/outbox.h"
 #include "rooms/broker/put.h"
@@ -278,11 +280,12 @@ reply(struct broker *b, uint64_t serial, uint16_t id, struct span body, int fd)
 	b->replies_end = &o->next;
 }
 
-void
-reply_failed(struct broker *b, uint64_t serial, int err, uint32_t retry_after)
+static void
+reply_failed_as(
+    struct broker *b, uint64_t serial, int err, uint32_t retry_after, const char *detail)
 {
 	struct ipc_failed m = {
-	    .err = (uint16_t)-err, .retry_after = retry_after, .detail = span_of(NULL, 0)};
+	    .err = (uint16_t)-err, .retry_after = retry_after, .detail = span_str(detail)};
 	uint8_t buf[IPC_SIZE_FAILED];
 	struct wr out = wr_of(buf, sizeof(buf));
 	int bad = ipc_put_failed(&out, &m);
@@ -291,6 +294,24 @@ reply_failed(struct broker *b, uint64_t serial, int err, uint32_t retry_after)
 	b->count.failed++;
 	/* nothing that failed depends on the commit */
 	send_now(b, serial, IPC_FAILED, wr_span(&out), -1);
+}
+
+void
+reply_failed(struct broker *b, uint64_t serial, int err, uint32_t retry_after)
+{
+	reply_failed_as(b, serial, err, retry_after, "");
+}
+
+void
+reply_limit(struct broker *b, const struct op *op, int err, uint32_t retry_after)
+{
+	char limit[64], detail[128] = "";
+	struct text t = text_of(detail, sizeof(detail));
+
+	budget_say(op->kind, op->budget, limit, sizeof(limit));
+	if (limit[0] != '\0')
+		text_fmt(&t, "%s: %s", sp_strerror(err), limit);
+	reply_failed_as(b, op->serial, err, retry_after, detail);
 }
 
 void

@@ -34,10 +34,20 @@ answer_refused(struct ledger *l, uint64_t broker, uint64_t ref, int err, uint32_
 }
 
 void
+answer_no(struct ledger *l, const struct pending *p)
+{
+	ANSWER(l, p->broker, REFUSED, refused, .ref = p->ref, .err = p->err,
+	    .retry_after = p->retry_after, .kind = p->kind, .budget = p->budget,
+	    .froze = p->froze);
+}
+
+void
 answer_order(struct ledger *l, const struct order *o, const struct ipc_v_result *r)
 {
-	if (o->kind == IPC_RELEASE)
-		return; /* RELEASED was said when the order was given; the vault told the worker */
+	if (o->kind == IPC_RELEASE) {
+		ANSWER(l, o->broker, RELEASED, released, .ref = o->ref, .entry = o->entry);
+		return;
+	}
 	if (o->kind == IPC_ORG_KEY)
 		ANSWER(l, o->broker, ORG_KEY_DONE, org_key_done, .ref = o->ref, .err = r->err,
 		    .epoch = r->epoch);

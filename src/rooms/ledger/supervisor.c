@@ -49,6 +49,15 @@ on_register(struct ledger *l, struct span body)
 	return err != SP_OK ? err : seats_add(&l->seats, m.serial, (enum room)m.room, m.listener);
 }
 
+void
+answer_noted(struct ledger *l, uint64_t ref, int err, uint64_t entry)
+{
+	struct ipc_noted m = {.ref = ref, .err = (uint16_t)-err, .entry = entry};
+
+	if (chan_send_noted(&l->room.supervisor, &m, -1) != SP_OK)
+		l->stopping = true;
+}
+
 static int
 on_notice(struct ledger *l, struct span body)
 {
@@ -58,9 +67,7 @@ on_notice(struct ledger *l, struct span body)
 	if (err == SP_OK && event_row(m.event) == NULL)
 		err = SP_ERANGE;
 	if (err == SP_OK)
-		ledger_note(l, (enum event)m.event, seats_find(&l->seats, m.serial), m.serial,
-		    m.room.len != 0 ? "room" : NULL, m.room, m.text.len != 0 ? "text" : NULL,
-		    m.text);
+		ledger_notice(l, seats_find(&l->seats, m.serial), &m);
 	return err;
 }
 

@@ -101,7 +101,7 @@ begin_stop(struct sup *s)
 		loop_stop(s->loop);
 		return;
 	}
-	unlock_done(s);
+	operators_done(s);
 	/* no new connections from now on: these and the gates' are all descriptors of the listeners
 	 */
 	for (size_t i = 0; i < SOCKET_COUNT; i++)
@@ -125,6 +125,8 @@ send_reload(struct seat *seat)
 
 	if (seat->room == ROOM_SIGNER)
 		err = send_row_files(s, ROOM_SIGNER, &seat->chan);
+	if (seat->room == ROOM_VAULT)
+		err = send_limits(s, &seat->chan);
 	return err == SP_OK ? chan_send_reload(&seat->chan, &m, s->inst.conf_fd) : err;
 }
 

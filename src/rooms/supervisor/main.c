@@ -98,7 +98,7 @@ log_begin(struct sup *s)
 static void
 sup_free(struct sup *s)
 {
-	unlock_done(s);
+	operators_done(s);
 	pools_done(s);
 	for (size_t i = 0; i < ROOM_COUNT; i++) {
 		chan_close(&s->seats[i].chan);
@@ -129,7 +129,8 @@ main(int argc, char **argv)
 	(void)server_descriptors(DESCRIPTORS_WANTED);
 	instance_open(&s->inst, argv[1], s->as_root);
 	life_begin(s);
-	if (unlock_begin(s) != SP_OK)
+	lockdown_begin(s);
+	if (operators_begin(s) != SP_OK)
 		sp_die(EXIT_SYSTEM, "%s", sp_strerror(SP_ENOMEM));
 	log_begin(s);
 	seats_start(s);

@@ -110,14 +110,19 @@ on_kill(struct seat *by, const struct chan_msg *m)
 }
 
 static void
-on_unlocked(struct seat *vault, uint16_t err)
+vault_note(struct seat *vault, const char *text)
 {
 	struct text t = text_of(vault->note, sizeof(vault->note));
 
-	text_str(&t,
-	    err == 0 || err == (uint16_t)-SP_EEXISTS ? "open" : "locked: waits for the passphrase");
+	text_str(&t, text);
 	seat_report(vault);
-	unlock_result(vault->sup, err);
+}
+
+static void
+on_unlocked(struct seat *vault, uint16_t err)
+{
+	vault_note(vault,
+	    err == 0 || err == (uint16_t)-SP_EEXISTS ? "open" : "locked: waits for the passphrase");
 }
 
 static int
@@ -125,6 +130,9 @@ on_seat(struct seat *seat, const struct chan_msg *m)
 {
 	struct ipc_ready ready;
 	struct ipc_unlock_result result;
+	struct ipc_noted noted;
+	struct ipc_vault_locked locked;
+	struct ipc_alarm_rule rule;
 	int err;
 
 	switch (m->id) {
@@ -143,13 +151,30 @@ on_seat(struct seat *seat, const struct chan_msg *m)
 		return on_kill(seat, m);
 	case IPC_UNLOCK_RESULT:
 		err = ipc_get_unlock_result(m->body, &result);
-		if (err == SP_OK && seat->room != ROOM_VAULT)
-			err = SP_EDENIEDMSG;
+		if (err == SP_OK)
+			err = operator_passed(seat, m);
 		if (err == SP_OK)
 			on_unlocked(seat, result.err);
 		return err;
+	case IPC_VAULT_LOCKED:
+		err = ipc_get_vault_locked(m->body, &locked);
+		if (err == SP_OK) {
+			lockdown_vault(seat->sup);
+			vault_note(seat, "locked: waits for the passphrase");
+		}
+		return err;
+	case IPC_ALARM_RULE:
+		err = ipc_get_alarm_rule(m->body, &rule);
+		if (err == SP_OK)
+			lockdown_rule(seat->sup, rule.event, rule.entry);
+		return err;
+	case IPC_NOTED:
+		err = ipc_get_noted(m->body, &noted);
+		if (err == SP_OK)
+			operator_noted(seat->sup, noted.ref, -(int)noted.err);
+		return err;
 	default:
-		return SP_EDENIEDMSG;
+		return operator_passed(seat, m);
 	}
 }
 

@@ -538,6 +538,19 @@ workers_retire(struct sup *s)
 }
 
 void
+workers_lock(struct sup *s, enum room gate)
+{
+	for (size_t i = 0; i < POOL_COUNT; i++) {
+		struct pool *p = &s->pools[i];
+
+		if (!ipc_is_worker(p->room) || ipc_gate(p->room) != gate)
+			continue;
+		for (struct worker *w = p->workers; w != NULL; w = w->next)
+			worker_kill(w);
+	}
+}
+
+void
 workers_stop(struct sup *s, uint32_t deadline_ms)
 {
 	struct ipc_stop m = {.deadline_ms = deadline_ms};
