@@ -14,7 +14,7 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status lockdown revoke org group user folder acl ca token session upload audit key hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status lockdown revoke org group user folder acl ca token session upload audit hunt key hostkey fsck backup restore completion version -C --json --help --version" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
 	"user") words="add list show set key otp passwd suspend activate remove" ;;
@@ -25,6 +25,7 @@ _sallyport() {
 	"ca") words="add list remove" ;;
 	"token") words="add list remove" ;;
 	"session") words="list revoke" ;;
+	"address") words="list show ban unban" ;;
 	"upload") words="list remove" ;;
 	"audit") words="verify list prove check checkpoint" ;;
 	"key") words="status rotate unlock" ;;
@@ -34,6 +35,10 @@ _sallyport() {
 	"status"*) words="--json --help" ;;
 	"lockdown"*) words="--json --help --door --keys --lift --show" ;;
 	"revoke"*) words="--json --help --all --user --org" ;;
+	"decoy plant"*) words="--json --help --kind --path --as --count --org" ;;
+	"decoy mark"*) words="--json --help --org" ;;
+	"decoy list"*) words="--json --help" ;;
+	"decoy remove"*) words="--json --help" ;;
 	"org add"*) words="--json --help --quota" ;;
 	"org list"*) words="--json --help" ;;
 	"org show"*) words="--json --help" ;;
@@ -71,6 +76,10 @@ _sallyport() {
 	"token remove"*) words="--json --help" ;;
 	"session list"*) words="--json --help --user --org" ;;
 	"session revoke"*) words="--json --help --user --org" ;;
+	"address list"*) words="--json --help" ;;
+	"address show"*) words="--json --help" ;;
+	"address ban"*) words="--json --help --for" ;;
+	"address unban"*) words="--json --help" ;;
 	"upload list"*) words="--json --help --user --org" ;;
 	"upload remove"*) words="--json --help" ;;
 	"audit verify"*) words="--json --help --checkpoint --key" ;;
@@ -78,6 +87,7 @@ _sallyport() {
 	"audit prove"*) words="--json --help" ;;
 	"audit check"*) words="--json --help --key" ;;
 	"audit checkpoint"*) words="--json --help" ;;
+	"hunt"*) words="--json --help --since --until --ioc --user --file --address --proofs --html --limit --verify --key" ;;
 	"key status"*) words="--json --help" ;;
 	"key rotate"*) words="--json --help --org" ;;
 	"key unlock"*) words="--json --help --passphrase-stdin --restore-automatic" ;;

@@ -122,8 +122,9 @@ refuse(struct ledger *l, uint64_t ref, int err)
 	answer_refused(l, l->asking, ref, err, 0);
 }
 
-/* Stage the entry of an order; the order is given to the vault when it is durable. */
-static void
+/* Stage the entry of an order; the order is given to the vault when it is durable.  false: it was
+ * refused */
+static bool
 stage_order(struct ledger *l, struct entry *e, struct order *o)
 {
 	uint64_t ref = o->ref;
@@ -132,6 +133,7 @@ stage_order(struct ledger *l, struct entry *e, struct order *o)
 
 	if (err != SP_OK)
 		refuse(l, ref, err);
+	return err == SP_OK;
 }
 
 /* ---- messages ---- */
@@ -160,6 +162,8 @@ on_record(struct ledger *l, struct span body)
 	err = ledger_stage(l, &e, then);
 	if (err != SP_OK)
 		refuse(l, m.ref, err);
+	else
+		decoys_look(l, &e, /* released= */ false);
 	return SP_OK;
 }
 
@@ -268,8 +272,8 @@ on_release(struct ledger *l, struct span body)
 		o = release_order(l, &m);
 		if (o == NULL)
 			refuse(l, m.ref, SP_ENOMEM);
-		else
-			stage_order(l, &e, o);
+		else if (stage_order(l, &e, o) && (receivers(m.event) & R_WORKERS) != 0)
+			decoys_look(l, &e, /* released= */ true);
 	}
 	return SP_OK;
 }
@@ -326,7 +330,7 @@ on_seal(struct ledger *l, struct span body)
 	e.blob = m.blob.b;
 	e.size = m.length;
 	e.has_size = true;
-	stage_order(l, &e, o);
+	(void)stage_order(l, &e, o); /* refused already */
 	return SP_OK;
 }
 
@@ -349,7 +353,7 @@ on_rewrap(struct ledger *l, struct span body)
 	o->org = m.org;
 	memcpy(o->blob, m.blob.b, sizeof(o->blob));
 	e.blob = m.blob.b;
-	stage_order(l, &e, o);
+	(void)stage_order(l, &e, o); /* refused already */
 	return SP_OK;
 }
 
@@ -395,7 +399,7 @@ on_org_key(struct ledger *l, struct span body)
 	e.user = m.user;
 	e.org = m.org_name;
 	e.detail = wr_span(&w);
-	stage_order(l, &e, o);
+	(void)stage_order(l, &e, o); /* refused already */
 	return SP_OK;
 }
 

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "crypto/certificate.h"
+#include "proto/http/scanner.h"
 #include "rooms/supervisor/supervisor.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -233,6 +234,36 @@ read_certificate(
 	return *ret_fd < 0 ? *ret_fd : SP_OK;
 }
 
+/* ---- ScannerFile ---- */
+
+/* ret_fd: a sealed copy of it; empty when there is none. */
+static int
+read_scanner(const struct instance *in, const struct conf *c, int *ret_fd, char *why, size_t cap)
+{
+	DEFER(mem_freep) uint8_t *content = NULL;
+	char path[2100], reason[192];
+	size_t len = 0;
+	int err = SP_OK;
+
+	if (strcmp(c->scanner_file, "none") != 0) {
+		err = path_in(in, c->scanner_file, path, sizeof(path));
+		if (err == SP_OK)
+			err = read_file(path, PROBE_FILE_MAX, &content, &len);
+		if (err != SP_OK) {
+			(void)snprintf(
+			    why, cap, "ScannerFile %s: %s", c->scanner_file, sp_strerror(err));
+			return SP_ECONFIG;
+		}
+		err = probe_file_check(span_of(content, len), reason, sizeof(reason));
+		if (err != SP_OK) {
+			(void)snprintf(why, cap, "%s: %s", path, reason);
+			return err;
+		}
+	}
+	*ret_fd = memfd_of("scanner", span_of(content, len));
+	return *ret_fd < 0 ? *ret_fd : SP_OK;
+}
+
 /* ---- keys ---- */
 
 /* A key file must be there, of the right size, and nobody else's to read. */
@@ -446,6 +477,8 @@ instance_open(struct instance *in, const char *dir, bool as_root)
 		sp_die(EXIT_CONFIG, "%s", why);
 	if (check_host_keys(in, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
+	if (read_scanner(in, &in->conf, &in->scanner_fd, why, sizeof(why)) != SP_OK)
+		sp_die(EXIT_CONFIG, "%s", why);
 	in->conf_fd = conf_file(&in->conf);
 	if (in->conf_fd < 0)
 		sp_die(EXIT_SYSTEM, "memfd: %s", sp_strerror(in->conf_fd));
@@ -474,6 +507,7 @@ instance_reload(struct instance *in, char *why, size_t cap)
 {
 	struct conf fresh, merged = in->conf;
 	DEFER(close_fd) int certificate = -1, conf = -1, limits = -1;
+	DEFER(close_fd) int probes = -1;
 	int err = read_conf(in, &fresh, why, cap);
 
 	if (err != SP_OK)
@@ -486,6 +520,8 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	if (err != SP_OK)
 		return err;
 	err = read_limits(in, &limits, why, cap);
+	if (err == SP_OK)
+		err = read_scanner(in, &merged, &probes, why, cap);
 	if (err != SP_OK)
 		return err;
 	conf = conf_file(&merged);
@@ -501,6 +537,8 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	in->conf_fd = TAKE_FD(conf);
 	in->limits_fd = TAKE_FD(limits);
 	in->certificate_fd = TAKE_FD(certificate);
+	close_fd(&in->scanner_fd);
+	in->scanner_fd = TAKE_FD(probes);
 	return SP_OK;
 }
 
@@ -535,7 +573,8 @@ instance_file(const struct instance *in, enum ipc_file_what what, char *ret_name
 		flags = places[i].flags;
 		err = instance_path(in, places[i].path, ret_name, cap);
 	}
-	if (what >= FILE_SSH_ED25519 && what <= FILE_SSH_RSA && !sftp_is_open(in)) /* nobody needs them */
+	if (what >= FILE_SSH_ED25519 && what <= FILE_SSH_RSA &&
+	    !sftp_is_open(in)) /* nobody needs them */
 		return SP_ENOTFOUND;
 	if (what == FILE_TLS_KEY)
 		err = instance_path(in, in->conf.https_key, ret_name, cap);

@@ -25,6 +25,8 @@ static const struct operator_row {
 } rows[] = {
     {IPC_UNLOCK, IPC_UNLOCK_RESULT, ROOM_VAULT, prepare_unlock, NULL},
     {IPC_LOCKDOWN, IPC_LOCKDOWN_DONE, ROOM_SUPERVISOR, lockdown_prepare, lockdown_act},
+    {IPC_DECOY_CHANGE, IPC_DECOY_DONE, ROOM_SUPERVISOR, decoys_prepare, decoys_act},
+    {IPC_DECOY_LIST, IPC_DECOY_ROWS, ROOM_SUPERVISOR, decoys_list_prepare, decoys_list},
 };
 
 /* One connection: one request and its answer. */

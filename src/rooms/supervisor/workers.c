@@ -14,7 +14,6 @@
 		*/
 #define SFTP_SLOTS 14000u
 #define AUTHENTICATOR_SLOTS 1000u
-#define RETIRE_MS 5000
 #define FAIL_DELAY_MS 200
 #define FAIL_DELAY_DOUBLINGS 7u
 
@@ -400,7 +399,7 @@ pool_failed(struct pool *p)
 }
 
 void
-worker_ended(struct worker *w, const char *how, bool killed, bool sandboxed)
+worker_ended(struct worker *w, const char *how, int signal, bool sandboxed)
 {
 	struct pool *p = w->pool;
 	struct sup *s = p->sup;
@@ -410,10 +409,11 @@ worker_ended(struct worker *w, const char *how, bool killed, bool sandboxed)
 	(void)snprintf(text, sizeof(text), "%s%s%s%s", how,
 	    sandboxed ? " (a system call that its sandbox does not allow)" : "",
 	    w->address[0] != '\0' ? "; peer " : "", w->address);
-	if (killed && !w->doomed) {
+	if (signal != 0 && !w->doomed) {
 		log_error(
 		    "%s %llu %s", room_table[p->room].name, (unsigned long long)w->serial, text);
-		notice(s, EVENT_WORKER_KILLED, w->serial, p->room, text);
+		worker_broke(
+		    w, EVENT_WORKER_KILLED, spawn_is_crash(signal) ? CONTACT_CRASH : 0, text);
 	} else {
 		log_debug(
 		    "%s %llu %s", room_table[p->room].name, (unsigned long long)w->serial, text);
@@ -467,86 +467,6 @@ workers_register_all(struct sup *s)
 			if (w->state == WORKER_TAKEN)
 				seat_sent(ledger, chan_send_worker_peer(&ledger->chan, &m, -1));
 		}
-	}
-}
-
-static void
-retire(struct worker *w)
-{
-	struct seat *gate = &w->pool->sup->seats[ipc_gate(w->pool->room)];
-	struct ipc_worker_gone m = {.serial = w->serial};
-
-	if (w->state != WORKER_IDLE || (w->told & R_GATES) == 0) {
-		worker_kill(w);
-		return;
-	}
-	/* The gate closes its end.  A worker without a connection then ends by itself; one that was
-	 * just given a connection serves it. */
-	seat_sent(gate, chan_send_worker_gone(&gate->chan, &m, -1));
-	w->told &= ~(unsigned)R_GATES;
-	w->state = WORKER_RETIRED;
-	w->retired_ms = clock_mono_ms();
-	w->pool->idle--;
-}
-
-static void
-retired_check(void *arg, int fd, unsigned events)
-{
-	struct sup *s = arg;
-
-	(void)fd;
-	(void)events;
-	for (size_t i = 0; i < POOL_COUNT; i++)
-		for (struct worker *w = s->pools[i].workers; w != NULL; w = w->next)
-			if (w->state == WORKER_RETIRED &&
-			    clock_mono_ms() - w->retired_ms >= RETIRE_MS)
-				worker_kill(w);
-}
-
-static void
-retired_end_later(struct sup *s)
-{
-	if (loop_timer(s->loop, RETIRE_MS, retired_check, s) == 0)
-		log_error("%s", sp_strerror(SP_ENOMEM));
-}
-
-void
-workers_retire_copies(struct pool *p, uint64_t number)
-{
-	for (struct worker *w = p->workers; w != NULL; w = w->next)
-		if (w->template == number &&
-		    (w->state == WORKER_STARTING || w->state == WORKER_IDLE))
-			retire(w);
-	retired_end_later(p->sup);
-}
-
-void
-workers_retire(struct sup *s)
-{
-	templates_drop(s);
-	for (size_t i = 0; i < POOL_COUNT; i++) {
-		struct pool *p = &s->pools[i];
-
-		/* Authenticators and the scrubber may have a job, and take their next settings with
-		 * the next process. */
-		for (struct worker *w = p->workers; w != NULL && ipc_is_worker(p->room);
-		     w = w->next)
-			if (w->state == WORKER_STARTING || w->state == WORKER_IDLE)
-				retire(w);
-	}
-	retired_end_later(s);
-}
-
-void
-workers_lock(struct sup *s, enum room gate)
-{
-	for (size_t i = 0; i < POOL_COUNT; i++) {
-		struct pool *p = &s->pools[i];
-
-		if (!ipc_is_worker(p->room) || ipc_gate(p->room) != gate)
-			continue;
-		for (struct worker *w = p->workers; w != NULL; w = w->next)
-			worker_kill(w);
 	}
 }
 

@@ -5,6 +5,7 @@
  * six sockets and no path. */
 #include "rooms/gate/worker.h"
 #include "crypto/gcm.h"
+#include "proto/http/scanner.h"
 #include "rooms/gate/https/conn.h"
 #include "sys/fd.h"
 #include "sys/log.h"
@@ -20,6 +21,8 @@ struct https_worker {
 	struct worker common;
 	struct tls_server *server;
 	struct conn conn;
+	uint8_t *scanner;   /* content of ScannerFile, owned */
+	struct span probes; /* the same */
 };
 
 static int
@@ -32,6 +35,29 @@ load_certificate(struct https_worker *w)
 
 	close_fd(fd);
 	return rc < 0 ? rc : tls_server_new(span_of(pem, len), &w->common.signer, &w->server);
+}
+
+static int
+load_scanner(struct https_worker *w)
+{
+	int *fd = &w->common.start.file[FILE_SCANNER];
+	size_t len = 0;
+	int rc = *fd >= 0 ? file_read_all(*fd, PROBE_FILE_MAX, &w->scanner, &len) : SP_OK;
+
+	close_fd(fd);
+	w->probes = span_of(w->scanner, len);
+	return rc;
+}
+
+/* Plain HTTP, or noise, where TLS is spoken. */
+static void
+report_no_tls(struct https_worker *w)
+{
+	const struct ipc_contact m = {.kind = CONTACT_NO_TLS};
+	struct ipc_done done;
+
+	if (ring_contact(&w->common.ring, &m, &done) < 0)
+		log_debug("%s: a stranger is not on record", w->common.address);
 }
 
 /* What takes time and is the same in every worker. */
@@ -49,6 +75,9 @@ warm(void *arg)
 	rc = load_certificate(w);
 	if (rc < 0)
 		sp_die(EXIT_SOFTWARE, "certificate: %s", sp_strerror(rc));
+	rc = load_scanner(w);
+	if (rc < 0)
+		sp_die(EXIT_SOFTWARE, "ScannerFile: %s", sp_strerror(rc));
 }
 
 /* What is random is this worker's own; and jansson would open a file for it later on. */
@@ -72,12 +101,15 @@ serve(struct https_worker *w, int fd)
 	if (rc < 0) {
 		log_debug("%s: handshake: %s", w->common.address, sp_strerror(rc));
 		worker_drain(fd);
+		if (rc == SP_EPROTOCOL)
+			report_no_tls(w);
 		return;
 	}
 	c->ring = &w->common.ring;
 	c->conf = conf;
 	c->address = w->common.address;
 	c->listener = w->common.listener;
+	c->probes = &w->probes;
 	conn_serve(c, worker_idle, &w->common);
 	tls_free(c->tls);
 	conn_done(c);
