@@ -246,9 +246,9 @@ read_scanner(const struct instance *in, const struct conf *c, int *ret_fd, char 
 	int err = SP_OK;
 
 	if (strcmp(c->scanner_file, "none") != 0) {
-		err = path_in(in, c->scanner_file, path, sizeof(path));
+		err = instance_path(in, c->scanner_file, path, sizeof(path));
 		if (err == SP_OK)
-			err = read_file(path, PROBE_FILE_MAX, &content, &len);
+			err = instance_read(path, PROBE_FILE_MAX, &content, &len);
 		if (err != SP_OK) {
 			(void)snprintf(
 			    why, cap, "ScannerFile %s: %s", c->scanner_file, sp_strerror(err));
