@@ -1,4 +1,6 @@
-/* retire.c - workers that shall get no connection any more, and those that are ended by what they serve. */
+/* retire.c - workers that shall get no connection any more, and those that are ended by what they
+ * serve. */
+#include "base/text.h"
 #include "rooms/supervisor/supervisor.h"
 #include "sys/clock.h"
 #include "sys/log.h"
