@@ -15,11 +15,7 @@
 		*/
 #define SFTP_SLOTS 14000u
 #define AUTHENTICATOR_SLOTS 1000u
-<<<<<<< HEAD
 #define MESSENGER_SLOTS 16u
-#define RETIRE_MS 5000
-=======
->>>>>>> w-perf
 #define FAIL_DELAY_MS 200
 #define FAIL_DELAY_DOUBLINGS 7u
 
