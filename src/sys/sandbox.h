@@ -45,6 +45,12 @@ int sandbox_prepare(int last_fd) MUST_USE;
  * that it holds.  uid 0 does nothing: run by an ordinary user. */
 int sandbox_drop_ids(uint32_t uid) MUST_USE;
 
+/* sandbox_template - what a template of workers needs no more once it has opened all that it opens:
+ * Landlock without any path; started by root, the capabilities to change uid and gid and no other.
+ * Its twins come out of it by sandbox_drop_ids and sandbox_enter.
+ *   ret_abi  Landlock's ABI; 0: the kernel has none */
+int sandbox_template(bool as_root, int *ret_abi) MUST_USE;
+
 /* sandbox_enter - limits, Landlock with the given paths only (none: no path at all; ABI 2 rights
  * are the base, later ABIs add network, ioctl and scope denial; SALLYPORT_LANDLOCK_ABI=2 in the
  * environment of the supervisor holds it to 2), then the seccomp filter called `profile` (a row of

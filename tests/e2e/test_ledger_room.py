@@ -619,13 +619,16 @@ def entry_of(ledger, n):
     raise AssertionError(f"no checkpoint over entry {n}")
 
 
-def both_told(ledger, serial, user, address="192.0.2.1:1000"):
+def all_told(ledger, serial, user, address="192.0.2.1:1000", number=0):
     said = []
     for s in (ledger.supervisor, ledger.broker):
         m = s.receive("DECOY_TOUCHED")
         assert (m.serial, m.user.decode(), m.address.decode()) == (serial, user, address)
         said.append(m.entry)
     assert said[0] == said[1]
+    freeze = ledger.vault.receive("V_FREEZE")
+    assert (freeze.entry, freeze.user, freeze.address.decode()) == (said[0], number, address)
+    ledger.vault.send("V_RESULT", order=freeze.order)
     entry = entry_of(ledger, said[0])
     assert entry["event"] == "decoy.touched" and entry["sev"] == "alarm"
     return entry
@@ -633,8 +636,10 @@ def both_told(ledger, serial, user, address="192.0.2.1:1000"):
 
 def test_a_decoy_is_known_by_its_blob_whatever_the_broker_calls_it(watcher):
     watcher.release(1, 7, path="/harmless", file=99, version=98, org_name="other", user_name="bob", blob=DECOY)
-    assert watcher.vault.receive("V_RELEASE").blob == DECOY
-    assert both_told(watcher, 7, "bob")["detail"]["by"] == "file.read"
+    order = watcher.vault.receive("V_RELEASE")
+    assert order.blob == DECOY
+    watcher.vault.send("V_RESULT", order=order.order)
+    assert all_told(watcher, 7, "bob", number=2)["detail"]["by"] == "file.read"
     watcher.broker.receive("RELEASED")
 
 
@@ -645,14 +650,14 @@ def test_a_decoy_is_known_by_its_path_and_by_the_folder_around_it(watcher):
     for ref, (event, path, detail) in enumerate(deeds, 1):
         watcher.record(ref, event, serial=8, user="mallory", org="acme", path=path, detail=pairs(**detail))
         watcher.broker.receive("RECORDED")
-        assert both_told(watcher, 8, "mallory", "198.51.100.9:5")["detail"]["by"] == event
+        assert all_told(watcher, 8, "mallory", "198.51.100.9:5")["detail"]["by"] == event
 
 
 def test_a_decoy_user_is_known_by_name(watcher):
     for ref, event in enumerate(("login", "login.failed", "login.lockout"), 1):
         watcher.record(ref, event, serial=7, user="svc-archive")
         watcher.broker.receive("RECORDED")
-        assert both_told(watcher, 7, "svc-archive")["detail"]["decoy"] == "user"
+        assert all_told(watcher, 7, "svc-archive")["detail"]["decoy"] == "user"
 
 
 def test_what_touches_nothing(watcher):
@@ -665,6 +670,7 @@ def test_what_touches_nothing(watcher):
     watcher.broker.receive("RECORDED")
     watcher.worker(9, room=8, listener=2)
     watcher.release(91, 9, event="file.check", blob=DECOY)  # the scrubber, which has no network
+    watcher.vault.send("V_RESULT", order=watcher.vault.receive("V_RELEASE").order)
     watcher.broker.receive("RELEASED")
     assert watcher.supervisor.quiet() and watcher.broker.quiet()
     assert not [e for e in watcher.verified() if e["event"] == "decoy.touched"]
@@ -674,7 +680,8 @@ def test_a_release_as_something_else_is_a_touch_all_the_same(watcher):
     """A stolen broker has other names for a reading."""
     watcher.worker(11, room=11)
     watcher.release(1, 11, event="upload.resumed", blob=DECOY)
-    both_told(watcher, 11, "alice")
+    watcher.vault.send("V_RESULT", order=watcher.vault.receive("V_RELEASE").order)
+    all_told(watcher, 11, "alice", number=2)
 
 
 def test_a_new_list_takes_the_place_of_the_old(watcher, tmp_path):

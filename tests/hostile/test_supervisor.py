@@ -84,6 +84,7 @@ class Stage:
     def __enter__(self):
         self.instance.sftp = True
         self.instance.init()
+        self.instance.set("WorkerStart", "exec")  # what is played here starts as a program: test_template.py
         programs = self.instance.temp / "programs"
         programs.mkdir()
         programs.chmod(0o755)

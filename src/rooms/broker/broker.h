@@ -20,6 +20,7 @@
 #define OPS_MAX 16384u	    /* operations in flight */
 #define AUTH_QUEUE_MAX 256u /* password checks that wait for an authenticator */
 #define HASH_SLOTS 4096u    /* of the tables by serial and by ref */
+#define DOWNLOAD_SLOTS 256u /* of files that were read and not counted yet */
 #define READS_MAX                                                                                  \
 	8u /* releases of one worker on their way: it waits for one key before it asks for more */
 
@@ -164,7 +165,7 @@ struct broker {
 	struct flood *flood;
 	struct addresses *addresses; /* who is slowed, refused; owned */
 	struct tickets *tickets;     /* passwords that were right, until their codes come; owned */
-	struct download_count *downloads;
+	struct download_count *downloads[DOWNLOAD_SLOTS]; /* by file */
 	size_t n_downloads;
 
 	uint64_t policy_gen; /* changes when rights, groups, users or folders change */

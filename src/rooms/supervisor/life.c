@@ -189,6 +189,10 @@ reap(struct sup *s)
 			(void)snprintf(how, sizeof(how), "ended with status %d", end.status);
 		if (seat != NULL)
 			seat_ended(seat, how, end.status);
+		if (seat == NULL && w == NULL)
+			(void)template_ended(s, end.pid); /* or one that was dropped before */
+		if (w != NULL && !w->doomed && end.status != 0)
+			template_suspect(w);
 		if (w != NULL)
 			worker_ended(w, how, end.signal, end.sandboxed);
 		if (s->stopping && s->started)

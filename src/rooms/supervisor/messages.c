@@ -67,10 +67,12 @@ on_violation(struct seat *by, const struct chan_msg *m)
 	if ((w != NULL && !may_name(by, w)) || (v.serial == 0 && ipc_is_gate(by->room)))
 		return SP_EDENIEDMSG;
 	log_error("violation by %llu, %s", (unsigned long long)v.serial, text);
-	if (w != NULL)
+	if (w != NULL) {
+		template_suspect(w);
 		worker_kill(w);
-	else if (v.serial == 0)
+	} else if (v.serial == 0) {
 		end_liars(by, v.message, text);
+	}
 	/* after that: when the ledger is the liar, its successor writes it down */
 	if (w != NULL)
 		worker_broke(w, EVENT_WORKER_VIOLATION, CONTACT_VIOLATION, text);
@@ -276,5 +278,6 @@ worker_message(void *arg, int fd, unsigned events)
 	worker_broke(w, EVENT_WORKER_VIOLATION, CONTACT_VIOLATION, text);
 	loop_unwatch(s->loop, w->watch);
 	w->watch = NULL;
+	template_suspect(w);
 	worker_kill(w);
 }
