@@ -71,7 +71,8 @@ struct ledger {
 	struct decoys decoys;
 	struct room_start room;
 	struct loop *loop;
-	struct link broker, vault;
+	struct link broker, vault, courier;
+	struct alarms *alarms; /* owned */
 	struct seats seats;
 	struct watch watch;
 	uint8_t *seed; /* secret, 32 bytes */
@@ -156,6 +157,16 @@ void decoys_tell(struct ledger *l, const struct touch *t, uint64_t entry);
 /* intents_begin - answer INTENTS_GET, a piece at a time. */
 void intents_begin(struct ledger *l, const struct ipc_intents_get *m);
 void intents_end(struct ledger *l);
+
+/* ---- alarms.c ---- */
+int alarms_init(struct ledger *l) MUST_USE; /* SP_ENOMEM */
+/* alarms_end - the courier is gone, or asks anew. */
+void alarms_end(struct ledger *l);
+/* alarms_staged - an entry of this event was staged.  alarms_committed - what was staged is durable:
+ * now the courier hears of it. */
+void alarms_staged(struct ledger *l, uint16_t event);
+void alarms_committed(struct ledger *l);
+void courier_ready(void *arg, int fd, unsigned events);
 
 /* ---- supervisor.c ---- */
 /* answer_noted - tell the supervisor of the entry that it waits for. */
