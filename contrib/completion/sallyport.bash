@@ -14,7 +14,8 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status lockdown revoke org group user folder acl ca token session upload audit hunt key hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status lockdown revoke decoy org group user folder acl ca token session address upload audit hunt key hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"decoy") words="plant mark list remove" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
 	"user") words="add list show set key otp passwd suspend activate remove" ;;
