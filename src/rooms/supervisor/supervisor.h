@@ -211,6 +211,12 @@ int instance_bind(struct instance *in, size_t socket, char *why, size_t cap) MUS
  * path. returns  SP_ENOTFOUND where there is none (a root key that only a passphrase gives) */
 int instance_file(
     const struct instance *in, enum ipc_file_what what, char *ret_name, size_t cap) MUST_USE;
+/* instance_scanner - ScannerFile, checked.
+ *   ret_fd    a sealed copy, owned; empty when there is none
+ *   why, cap  one sentence on failure: "DIR/file: line 3: a score is 1 to 1000"
+ *   errors    SP_ECONFIG */
+int instance_scanner(const struct instance *in, const struct conf *c, int *ret_fd, char *why,
+    size_t cap) MUST_USE;
 /* instance_serial - a number that no worker has had, in this run or an earlier one.  SP_EIO and the
  * like */
 int instance_serial(struct instance *in, uint64_t *ret) MUST_USE;
