@@ -36,6 +36,12 @@ int op_exec(const char *path, char *const argv[]);
  *   returns its exit status (0 to 255; 255 when a signal ended it), or SP_ESYS */
 int op_run(const char *path, char *const argv[]) MUST_USE;
 
+/* op_run_lines - run a program, give each line of its standard output, without its end, to fn.
+ *   fn       SP_OK to go on; anything else ends the program
+ *   returns  its exit status as op_run; the first error of fn; SP_ETOOBIG (a line over 128 KiB) */
+typedef int (*op_line_fn)(void *arg, struct span line);
+int op_run_lines(const char *path, char *const argv[], op_line_fn fn, void *arg) MUST_USE;
+
 /* op_secret_prompt - ask on the terminal, without echo.
  *   prompt  printed to the terminal
  *   buf     receives the line without its end, not NUL-terminated; the caller wipes it

@@ -129,6 +129,7 @@ struct broker {
 	struct outbox *ledger_out, *ledger_out_last;
 	bool is_reconciling, is_serving, is_stopping;
 	uint64_t reconcile_ref;
+	uint64_t reconcile_from; /* max_entry when it was asked */
 	int64_t start_us;
 
 	struct op *ops[HASH_SLOTS];
