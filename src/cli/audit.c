@@ -79,8 +79,8 @@ audit_close(struct audit *a)
 /* ---- verify ---- */
 
 /* A checkpoint that the operator kept: signed by the same key, of the same log. */
-static int
-read_kept(const char *path, const struct tlog_key *key, uint64_t *ret_size, struct hash *ret_root)
+int
+audit_kept(const char *path, const struct tlog_key *key, uint64_t *ret_size, struct hash *ret_root)
 {
 	DEFER(mem_freep) uint8_t *note = NULL;
 	size_t len = 0;
@@ -151,7 +151,7 @@ cmd_audit_verify(struct cli *c)
 	if (err != SP_OK && said)
 		return err;
 	if (kept != NULL) {
-		int rc = read_kept(kept, &a.key, &kept_size, &kept_root);
+		int rc = audit_kept(kept, &a.key, &kept_size, &kept_root);
 
 		if (rc != SP_OK)
 			return rc;
