@@ -14,7 +14,7 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status org group user folder acl ca token session upload audit key hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status org group user folder acl ca token session upload audit key hostkey fsck verify backup restore completion version -C --json --help --version" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
 	"user") words="add list show set key otp passwd suspend activate remove" ;;
@@ -82,6 +82,7 @@ _sallyport() {
 	"hostkey show"*) words="--json --help --known-hosts --sshfp" ;;
 	"hostkey make"*) words="--json --help" ;;
 	"fsck"*) words="--json --help --content" ;;
+	"verify"*) words="--json --help --checkpoint --key" ;;
 	"backup"*) words="--json --help --with-root-key" ;;
 	"restore"*) words="--json --help --passphrase-stdin" ;;
 	"completion"*) words="--json --help" ;;

@@ -91,6 +91,7 @@ run_parts(struct verify *v)
 {
 	static int (*const parts[])(struct verify * v) = {
 	    verify_ledger_part,
+	    verify_settings_part,
 	    verify_database_part,
 	};
 

@@ -32,5 +32,6 @@ void verify_differs(
 
 /* The parts.  What they find is in v; errors are those that end the whole, said already. */
 int verify_ledger_part(struct verify *v) MUST_USE;
+int verify_settings_part(struct verify *v) MUST_USE;
 int verify_database_part(struct verify *v) MUST_USE;
 #endif

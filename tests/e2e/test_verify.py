@@ -177,3 +177,18 @@ def test_a_log_that_was_cut(fresh):
     assert ("database", "the audit log is shorter than what the database has seen") in found
     report = server.run("verify", "--json", "--checkpoint", kept, check=False)
     assert report.code == 2 and ("audit log", "the log and its signed checkpoint") in {(d["part"], d["what"]) for d in report.json()["differences"]}
+
+
+def test_settings(fresh):
+    """What was changed and not taken up by a start or reload differs; what was taken up is on record."""
+    server = made(fresh)
+    settings = lambda: {w: v for (part, w), v in differences(server).items() if part == "settings"}
+    assert settings() == {}
+    server.set("LogLevel", "debug")
+    assert list(settings()) == ["sallyport.conf"]
+    server.restart()
+    assert settings() == {}
+    server.stop()
+    with open(server.dir / "keys/https.crt", "a") as f:
+        f.write("\n# another\n")
+    assert list(settings()) == ["certificate"]

@@ -63,6 +63,15 @@ read_file(const char *path, size_t max, uint8_t **ret, size_t *ret_len)
 	return fd < 0 ? fd : file_read_all(fd, max, ret, ret_len);
 }
 
+int
+instance_read(const struct instance *in, const char *path, uint8_t **ret, size_t *ret_len)
+{
+	char whole[2100];
+	int err = path_in(in, path, whole, sizeof(whole));
+
+	return err == SP_OK ? read_file(whole, PEM_MAX, ret, ret_len) : err;
+}
+
 static int
 read_conf(const struct instance *in, struct conf *ret, char *why, size_t cap)
 {

@@ -148,6 +148,10 @@ struct sup {
 
 /* ---- instance.c: everything that can be wrong before anything is started ---- */
 
+/* instance_read - a file of the instance that is nobody's secret, up to 1 MiB; owned by the caller. */
+int instance_read(const struct instance *in, const char *path, uint8_t **ret, size_t *ret_len)
+    MUST_USE;
+
 /* instance_open - read and check the instance at dir, lock it, bind its sockets.  Dies with one
  * sentence. */
 void instance_open(struct instance *in, const char *dir, bool as_root);
@@ -184,6 +188,8 @@ void seat_report(struct seat *seat);
 void seats_report(struct sup *s);
 /* pools_report - tell the broker of pools that have changed since it was told. */
 void pools_report(struct sup *s, bool all);
+/* settings_note - put on record what the files of the settings are (settings.c). */
+void settings_note(struct sup *s);
 /* notice - a line in the audit log, as soon as the ledger takes it. */
 void notice(struct sup *s, uint16_t event, uint64_t serial, enum room room, const char *text);
 /* send_row_files - the files of a room's row; send_files: and what else a new process needs. */
