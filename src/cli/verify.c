@@ -90,6 +90,8 @@ static int
 run_parts(struct verify *v)
 {
 	static int (*const parts[])(struct verify * v) = {
+	    verify_programs_part,
+	    verify_processes_part,
 	    verify_ledger_part,
 	    verify_settings_part,
 	    verify_database_part,
@@ -158,6 +160,7 @@ cmd_verify(struct cli *c)
 		    v.unchecked);
 	json_decref(v.parts);
 	json_decref(v.differences);
+	mem_free(v.manifest_text);
 	audit_close(&v.audit);
 	return rc == SP_OK ? cli_out_done() : rc;
 }

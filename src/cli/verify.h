@@ -21,6 +21,8 @@ struct verify {
 	struct audit audit; /* open when has_log */
 	bool has_log;	    /* and it verifies */
 	bool no_memory;
+	uint8_t *manifest_text; /* owned */
+	struct span manifest;	/* lines of it that can be believed; empty: none */
 };
 
 /* verify_part - what was looked at.  checked false: it could not be, and why. */
@@ -32,6 +34,8 @@ void verify_differs(
 
 /* The parts.  What they find is in v; errors are those that end the whole, said already. */
 int verify_ledger_part(struct verify *v) MUST_USE;
+int verify_programs_part(struct verify *v) MUST_USE;
+int verify_processes_part(struct verify *v) MUST_USE;
 int verify_settings_part(struct verify *v) MUST_USE;
 int verify_database_part(struct verify *v) MUST_USE;
 #endif

@@ -79,6 +79,11 @@ struct op_stat {
 /* op_stat_at - about a name below dirfd; links are not followed. */
 int op_stat_at(int dirfd, const char *path, struct op_stat *ret) MUST_USE;
 
+/* op_link_at - what a link below dirfd points to.  errors SP_ENOTFOUND, SP_EPERM, SP_ESPACE, SP_ESYS
+ * op_open_exe - /proc/PID/exe, to read: the file that the process runs.  errors the same */
+int op_link_at(int dirfd, const char *path, char *buf, size_t cap) MUST_USE;
+int op_open_exe(int proc, const char *path) MUST_USE;
+
 /* op_chown_tree - give path and all below it to uid and gid (the same number). */
 int op_chown_tree(const char *path, uint32_t uid) MUST_USE;
 /* op_mode - set permissions, whatever the umask was. */
