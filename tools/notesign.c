@@ -39,7 +39,8 @@ sign_input(const char *name, const uint8_t seed[32])
 	int64_t n = 0, got;
 	int err = buf != NULL ? SP_OK : SP_ENOMEM;
 
-	while (err == SP_OK && (got = sock_read(STDIN_FILENO, buf + n, TEXT_MAX - 1024 - (size_t)n)) != 0) {
+	while (err == SP_OK &&
+	       (got = sock_read(STDIN_FILENO, buf + n, TEXT_MAX - 1024 - (size_t)n)) != 0) {
 		err = got < 0 ? (int)got : SP_OK;
 		n += got;
 	}

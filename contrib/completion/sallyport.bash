@@ -82,7 +82,7 @@ _sallyport() {
 	"hostkey show"*) words="--json --help --known-hosts --sshfp" ;;
 	"hostkey make"*) words="--json --help" ;;
 	"fsck"*) words="--json --help --content" ;;
-	"verify"*) words="--json --help --checkpoint --key" ;;
+	"verify"*) words="--json --help --checkpoint --key --release-key --manifest --root --record" ;;
 	"backup"*) words="--json --help --with-root-key" ;;
 	"restore"*) words="--json --help --passphrase-stdin" ;;
 	"completion"*) words="--json --help" ;;

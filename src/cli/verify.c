@@ -151,7 +151,9 @@ cmd_verify(struct cli *c)
 			print_differences(&v);
 		rc = cli_out_done();
 	}
-	if (rc == SP_OK && v.found != 0)
+	if (rc == SP_OK && cli_has(c, "--record"))
+		rc = verify_record(&v);
+	if (v.found != 0 && (rc == SP_OK || cli_has(c, "--record")))
 		rc = cli_fail(SP_EVERIFY, "%llu differences were found", v.found);
 	else if (rc == SP_OK && !c->json)
 		(void)printf(v.unchecked == 0 ? "no difference was found\n"

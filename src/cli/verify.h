@@ -32,6 +32,9 @@ void verify_part(struct verify *v, const char *part, bool checked, const char *f
 void verify_differs(
     struct verify *v, const char *part, const char *what, struct span expected, struct span found);
 
+/* verify_record - have the result recorded by the supervisor.  Errors are said already. */
+int verify_record(const struct verify *v) MUST_USE;
+
 /* The parts.  What they find is in v; errors are those that end the whole, said already. */
 int verify_ledger_part(struct verify *v) MUST_USE;
 int verify_programs_part(struct verify *v) MUST_USE;

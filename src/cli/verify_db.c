@@ -16,8 +16,8 @@
 #include "sys/operator.h"
 
 #define PART "database"
-#define TRIES 4
-#define PAUSE_MS 1500
+#define TRIES 3
+#define PAUSE_MS 1000
 
 struct look {
 	struct verify *v;

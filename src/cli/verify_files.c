@@ -31,8 +31,9 @@ manifest_next(struct span *rest, struct manifest_line *ret)
 			return SP_ESYNTAX;
 		ret->mode = ret->mode * 8 + line.ptr[i] - '0';
 	}
-	return parse_hex(ret->hash, hash, sizeof(hash)) == SP_OK && ret->path.ptr[0] != '/' ? 1
-											     : SP_ESYNTAX;
+	return parse_hex(ret->hash, hash, sizeof(hash)) == SP_OK && ret->path.ptr[0] != '/'
+		   ? 1
+		   : SP_ESYNTAX;
 }
 
 bool
@@ -90,11 +91,13 @@ release_key(const struct cli *c, struct tlog_key *ret)
 		line = span_of(text, len);
 	}
 	if (tlog_key_parse(line, ret) != SP_OK)
-		return cli_fail(SP_ESYNTAX, "--release-key: it is not a verifier key (name+id+key)");
+		return cli_fail(
+		    SP_ESYNTAX, "--release-key: it is not a verifier key (name+id+key)");
 	return 1;
 }
 
-/* open_note - v->manifest is set when it can be believed, or when nobody says whose it should be. */
+/* open_note - v->manifest is set when it can be believed, or when nobody says whose it should be.
+ */
 static int
 open_note(struct verify *v, struct span note)
 {
@@ -119,7 +122,8 @@ open_note(struct verify *v, struct span note)
 		text = span_cut(note, note.len - (note.len != 0)); /* the empty line at its end */
 	}
 	if (!span_starts(text, HEAD)) {
-		verify_differs(v, PART, "the manifest", SPAN_LIT("a manifest"), SPAN_LIT("another text"));
+		verify_differs(
+		    v, PART, "the manifest", SPAN_LIT("a manifest"), SPAN_LIT("another text"));
 		return SP_OK;
 	}
 	text = span_skip(text, HEAD.len);
@@ -141,7 +145,8 @@ read_manifest(struct verify *v, const char *root, bool *ret_there)
 	rc = fd < 0 ? fd : file_read_all(fd, MANIFEST_BYTES_MAX, &v->manifest_text, &len);
 	*ret_there = rc == SP_OK;
 	if (rc != SP_OK) {
-		verify_part(v, PART, false, "%s: %s", given != NULL ? given : path, sp_strerror(rc));
+		verify_part(
+		    v, PART, false, "%s: %s", given != NULL ? given : path, sp_strerror(rc));
 		return SP_OK;
 	}
 	return open_note(v, span_of(v->manifest_text, len));
@@ -189,7 +194,8 @@ check_extra(void *arg, int dirfd, const char *name)
 	while (manifest_next(&rest, &line) == 1) {
 		struct span tail = span_str(name);
 
-		if (line.path.len > tail.len && line.path.ptr[line.path.len - tail.len - 1] == '/' &&
+		if (line.path.len > tail.len &&
+		    line.path.ptr[line.path.len - tail.len - 1] == '/' &&
 		    span_eq(span_skip(line.path, line.path.len - tail.len), tail))
 			return SP_OK;
 	}
@@ -215,7 +221,8 @@ check_folder(struct verify *v, int root)
 int
 verify_programs_part(struct verify *v)
 {
-	const char *given = cli_opt(v->c, "--root"), *root = given != NULL ? given : SALLYPORT_PREFIX;
+	const char *given = cli_opt(v->c, "--root"),
+		   *root = given != NULL ? given : SALLYPORT_PREFIX;
 	DEFER(close_fd) int dir = file_open_at(AT_FDCWD, root, O_RDONLY | O_DIRECTORY, 0);
 	struct manifest_line line;
 	unsigned long long n = 0;

@@ -302,7 +302,8 @@ is_same(struct span listed, const char *path)
 
 	if (span_starts(p, usr))
 		p = span_skip(p, usr.len);
-	return span_eq(listed, p) || (span_starts(listed, usr) && span_eq(span_skip(listed, usr.len), p));
+	return span_eq(listed, p) ||
+	       (span_starts(listed, usr) && span_eq(span_skip(listed, usr.len), p));
 }
 
 static int
@@ -338,8 +339,8 @@ check_packages(struct procs *p)
 
 	for (size_t i = 0; dir >= 0 && rc == SP_OK && i < p->n_libraries; i++)
 		if (!p->packaged[i])
-			verify_differs(p->v, PART, "a mapped library", SPAN_LIT("a file of a package"),
-			    span_str(p->library[i]));
+			verify_differs(p->v, PART, "a mapped library",
+			    SPAN_LIT("a file of a package"), span_str(p->library[i]));
 	return rc;
 }
 
@@ -347,7 +348,8 @@ int
 verify_processes_part(struct verify *v)
 {
 	DEFER(procs_done)
-	struct procs p = {.v = v, .proc = file_open_at(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY, 0)};
+	struct procs p = {
+	    .v = v, .proc = file_open_at(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY, 0)};
 	int rc;
 
 	if (!program_running(v->c) || v->manifest.len == 0 || p.proc < 0) {
@@ -370,7 +372,7 @@ verify_processes_part(struct verify *v)
 		    "%llu of %llu processes can only be looked into by root", p.closed,
 		    p.closed + p.seen);
 	else
-		verify_part(v, PART, p.seen != 0, "%llu, with %zu system libraries", p.seen,
-		    p.n_libraries);
+		verify_part(
+		    v, PART, p.seen != 0, "%llu, with %zu system libraries", p.seen, p.n_libraries);
 	return SP_OK;
 }

@@ -223,7 +223,7 @@ op_mount_point(const char *path)
 static int
 link_fail(void)
 {
-	return errno == ENOENT || errno == ESRCH ? SP_ENOTFOUND
+	return errno == ENOENT || errno == ESRCH   ? SP_ENOTFOUND
 	       : errno == EACCES || errno == EPERM ? SP_EPERM
 						   : SP_ESYS;
 }

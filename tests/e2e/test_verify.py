@@ -1,11 +1,13 @@
 """sallyport verify: what was changed behind the server's back is found, named, and nothing else is."""
+import hashlib
 import os
 import shutil
 import sqlite3
+import subprocess
 
 import pytest
 
-from lib.instance import PASSWORD
+from lib.instance import PASSWORD, TOP, Instance, binary
 
 
 def made(fresh):
@@ -192,3 +194,102 @@ def test_settings(fresh):
     with open(server.dir / "keys/https.crt", "a") as f:
         f.write("\n# another\n")
     assert list(settings()) == ["certificate"]
+
+
+INSTALLED = TOP / "build/rel/root"
+NOTESIGN = TOP / "build/rel/tools/notesign"
+
+
+@pytest.fixture
+def release(tmp_path):
+    """A copy of what is installed with a manifest that a throw-away key signed: its folder, and its verifier key."""
+    root = tmp_path / "root"
+    shutil.copytree(INSTALLED, root)
+    seed = tmp_path / "seed"
+    seed.write_bytes(os.urandom(32))
+    manifest = root / "share/sallyport/manifest"
+    text = manifest.read_text().split("\n\n")[0] + "\n"
+    manifest.write_bytes(subprocess.run([NOTESIGN, seed, "test-release"], input=text.encode(), check=True, capture_output=True).stdout)
+    key = subprocess.run([NOTESIGN, "--public", seed, "test-release"], check=True, capture_output=True, text=True).stdout.strip()
+    return root, key
+
+
+def programs(server, root, key, *args):
+    report = server.run("verify", "--json", "--root", root, "--release-key", key, *args, check=False).json()
+    checked = {p["part"]: p["checked"] for p in report["parts"]}
+    return checked, {d["what"]: (d["expected"], d["found"]) for d in report["differences"] if d["part"] == "programs"}
+
+
+@pytest.mark.root
+def test_programs_against_the_signed_manifest(fresh, release):
+    server, (root, key) = fresh, release
+    server.init()
+    checked, found = programs(server, root, key)
+    assert checked["programs"] and "release" not in checked and found == {}
+    broker = root / "libexec/sallyport/sallyport-broker"
+    good = broker.read_bytes()
+    broker.write_bytes(good + b"x")
+    (root / "libexec/sallyport/human2.aspx").write_text("the web shell of MOVEit")
+    (root / "bin/sallyport").chmod(0o4755)
+    (root / "share/man/man1/sallyport.1").unlink()
+    _, found = programs(server, root, key)
+    assert set(found) == {"libexec/sallyport/sallyport-broker", "human2.aspx", "bin/sallyport", "share/man/man1/sallyport.1"}
+    assert found["libexec/sallyport/sallyport-broker"] == (hashlib.sha256(good).hexdigest(), hashlib.sha256(good + b"x").hexdigest())
+    assert found["bin/sallyport"] == ("mode 0755", "mode 4755")
+    # who changes the manifest too has no key to sign it with
+    manifest = root / "share/sallyport/manifest"
+    manifest.write_text(manifest.read_text().replace(hashlib.sha256(good).hexdigest(), hashlib.sha256(good + b"x").hexdigest()))
+    checked, found = programs(server, root, key)
+    assert found == {"the manifest's signature": ("test-release", "none that is good")} and not checked["programs"]
+    # and no key, no belief: it says so
+    report = server.run("verify", "--json", "--root", root, check=False).json()
+    assert [p for p in report["parts"] if p["part"] == "release" and not p["checked"]]
+
+
+def processes(server):
+    report = server.run("verify", "--json", "--manifest", INSTALLED / "share/sallyport/manifest", check=False).json()
+    part = next(p for p in report["parts"] if p["part"] == "processes")
+    assert part["checked"], part
+    return [(d["what"], d["expected"], d["found"]) for d in report["differences"] if d["part"] == "processes"]
+
+
+@pytest.mark.root
+def test_processes(identity, tmp_path, monkeypatch):
+    """A room whose program is another one, and an environment that changes what the loader loads."""
+    if "san" in str(binary()):
+        pytest.fail("this test is for the release build: sanitizers load libraries of their own")
+    rooms = tmp_path / "rooms"
+    rooms.mkdir()
+    tmp_path.chmod(0o755)
+    for program in [INSTALLED / "bin/sallyport", *(INSTALLED / "libexec/sallyport").iterdir()]:
+        shutil.copy(program, rooms)
+    monkeypatch.setenv("SALLYPORT_BIN", str(rooms / "sallyport"))
+    with Instance(identity) as server:
+        assert processes(server) == []
+    with open(rooms / "sallyport-scrubber", "ab") as f:
+        f.write(b"another program")
+    with Instance(identity, env={"GLIBC_TUNABLES": "glibc.malloc.check=0"}) as server:
+        found = processes(server)
+        assert ("a program of the manifest", str(rooms / "sallyport-scrubber")) in {(e, f) for _, e, f in found}
+        assert {what.split()[1] for what, e, _ in found if e.startswith("a program")} == {"sallyport-scrubber"}
+        assert [w for w, e, f in found if f.startswith("GLIBC_TUNABLES=") and w.endswith("supervisor")]
+        # its file is put back: the process still runs the other
+        shutil.copy(INSTALLED / "libexec/sallyport/sallyport-scrubber", rooms / "new")
+        (rooms / "new").rename(rooms / "sallyport-scrubber")
+        assert [f for _, e, f in processes(server) if e.startswith("a program") and f.endswith("(deleted)")]
+
+
+def test_what_is_found_is_an_alarm(fresh):
+    server = made(fresh)
+    server.add_user("alice")
+    server.run("verify", "--record", check=False)
+    last = server.audit()[-1]
+    assert last["event"] == "verify.ok" and "not checked" in last["detail"]["text"]
+    server.stop()
+    with Changed(server) as db:
+        db.execute("UPDATE user SET level = 6")
+    assert server.run("verify", "--record", check=False).code == 2  # and nobody to record it
+    server.start()
+    assert server.run("verify", "--record", check=False).code == 2
+    last = server.audit()[-1]
+    assert (last["event"], last["sev"]) == ("verify.failed", "alarm") and "database user 1" in last["detail"]["text"], last

@@ -1,5 +1,6 @@
 /* unlock.c - run/unlock.sock: the operator's passphrase, handed to the vault, and its answer handed
- * back. */
+ * back; and what the operator's verify found, handed to the ledger. */
+#include "base/text.h"
 #include "rooms/supervisor/supervisor.h"
 #include "sys/fd.h"
 #include "sys/log.h"
@@ -60,6 +61,24 @@ unlock_late(void *arg, int fd, unsigned events)
 	answer(s, SP_ETIMEOUT);
 }
 
+/* record_verify - whoever may unlock may have it recorded that what is here is not what it should
+ * be. */
+static void
+record_verify(struct sup *s, struct span body)
+{
+	struct ipc_verify_result m;
+	char text[512];
+	struct text t = text_of(text, sizeof(text));
+	int err = ipc_get_verify_result(body, &m);
+
+	if (err == SP_OK) {
+		text_add(&t, m.text);
+		notice(s, m.differences != 0 ? EVENT_VERIFY_FAILED : EVENT_VERIFY_OK, 0,
+		    ROOM_SUPERVISOR, text);
+	}
+	answer(s, err);
+}
+
 static void
 ask_vault(struct unlock *u, const struct chan_msg *m)
 {
@@ -88,7 +107,9 @@ unlock_message(void *arg, int fd, unsigned events)
 	(void)events;
 	if (err == 0)
 		return;
-	if (err == 1)
+	if (err == 1 && m.id == IPC_VERIFY_RESULT && !s->unlock->asked)
+		record_verify(s, m.body);
+	else if (err == 1)
 		ask_vault(s->unlock, &m);
 	else
 		unlock_done(s);
