@@ -14,7 +14,7 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status org group user folder acl ca token session upload audit key hostkey fsck verify backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status org group user folder acl ca token session upload audit key hostkey fsck verify witness backup restore completion version -C --json --help --version" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
 	"user") words="add list show set key otp passwd suspend activate remove" ;;
@@ -29,6 +29,7 @@ _sallyport() {
 	"audit") words="verify list prove check checkpoint" ;;
 	"key") words="status rotate unlock" ;;
 	"hostkey") words="show make" ;;
+	"witness") words="init add-log serve show push" ;;
 	"init"*) words="--json --help --https --admin --sftp --org --name --certificate --key --root-key --recovery-passphrase-stdin --segment-length" ;;
 	"serve"*) words="--json --help" ;;
 	"status"*) words="--json --help" ;;
@@ -71,7 +72,7 @@ _sallyport() {
 	"session revoke"*) words="--json --help --user --org" ;;
 	"upload list"*) words="--json --help --user --org" ;;
 	"upload remove"*) words="--json --help" ;;
-	"audit verify"*) words="--json --help --checkpoint --key" ;;
+	"audit verify"*) words="--json --help --checkpoint --witness --key" ;;
 	"audit list"*) words="--json --help --since --until --user --event --path --addr --limit --follow" ;;
 	"audit prove"*) words="--json --help" ;;
 	"audit check"*) words="--json --help --key" ;;
@@ -82,7 +83,12 @@ _sallyport() {
 	"hostkey show"*) words="--json --help --known-hosts --sshfp" ;;
 	"hostkey make"*) words="--json --help" ;;
 	"fsck"*) words="--json --help --content" ;;
-	"verify"*) words="--json --help --checkpoint --key --release-key --manifest --root --record" ;;
+	"verify"*) words="--json --help --checkpoint --witness --key --release-key --manifest --root --record" ;;
+	"witness init"*) words="--json --help --name" ;;
+	"witness add-log"*) words="--json --help" ;;
+	"witness serve"*) words="--json --help --listen" ;;
+	"witness show"*) words="--json --help" ;;
+	"witness push"*) words="--json --help --to --witness" ;;
 	"backup"*) words="--json --help --with-root-key" ;;
 	"restore"*) words="--json --help --passphrase-stdin" ;;
 	"completion"*) words="--json --help" ;;

@@ -6,6 +6,7 @@
 
 #include "cli/call.h"
 #include "cli/print.h"
+#include "cli/witness_check.h"
 
 void
 verify_part(struct verify *v, const char *part, bool checked, const char *fmt, ...)
@@ -54,7 +55,9 @@ verify_differs(
 int
 verify_ledger_part(struct verify *v)
 {
-	const char *kept = cli_opt(v->c, "--checkpoint");
+	const char *kept = cli_opt(v->c, "--checkpoint"), *witness = cli_opt(v->c, "--witness");
+	char witnesses[4096];
+	struct text said_by = text_of(witnesses, sizeof(witnesses));
 	uint64_t size = 0;
 	struct hash root;
 	bool said = false;
@@ -70,16 +73,21 @@ verify_ledger_part(struct verify *v)
 	if (rc == SP_OK)
 		rc = tlog_verify(v->audit.log, size, kept != NULL ? &root : NULL, v->audit.why,
 		    sizeof(v->audit.why));
+	if (rc == SP_OK && witness != NULL)
+		rc = witnesses_check(
+		    v->c, &v->audit, witness, &said_by, v->audit.why, sizeof(v->audit.why));
 	v->has_log = rc == SP_OK;
-	verify_part(v, "audit log", true, "%llu entries%s",
+	verify_part(v, "audit log", true, "%llu entries%s%s%s",
 	    v->audit.log != NULL ? (unsigned long long)tlog_end(v->audit.log) : 0ull,
-	    kept != NULL ? ", and a checkpoint that was kept" : "");
+	    kept != NULL ? ", and a checkpoint that was kept" : "", said_by.len != 0 ? "; " : "",
+	    witnesses);
 	if (rc != SP_OK)
 		verify_differs(v, "audit log", "the log and its signed checkpoint",
 		    SPAN_LIT("to agree"), span_str(v->audit.why));
-	if (kept == NULL)
+	if (kept == NULL && witness == NULL)
 		verify_part(v, "checkpoint", false,
-		    "no --checkpoint is given: a log that was cut and written anew agrees with "
+		    "neither --checkpoint nor --witness is given: a log that was cut and written "
+		    "anew agrees with "
 		    "itself");
 	return SP_OK;
 }
