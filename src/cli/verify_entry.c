@@ -178,6 +178,66 @@ renamed(struct span detail, entry_row_fn fn, void *arg)
 	return rc == SP_OK ? say_file(file, into, version, to, fn, arg) : rc;
 }
 
+/* ---- sessions ---- */
+
+/* tail_number - the number behind a word; 0 when it is not there */
+static uint64_t
+tail_number(struct span text, const char *key)
+{
+	struct span k = span_str(key);
+
+	for (size_t i = 0; i + k.len <= text.len; i++) {
+		struct span at = span_skip(text, i);
+		uint64_t v = 0;
+
+		if (span_starts(at, k) &&
+		    parse_u64(span_cut(span_skip(at, k.len), span_find(span_skip(at, k.len), ' ')),
+			UINT64_MAX, &v) == SP_OK)
+			return v;
+	}
+	return 0;
+}
+
+int
+session_row(struct span text, struct row_key *ret, struct span *ret_rest, uint64_t *ret_door,
+    uint64_t *ret_end_us)
+{
+	struct span head = SPAN_LIT("access="), door = SPAN_LIT(" door=");
+	uint8_t id[16];
+	size_t n = 0;
+
+	if (!span_starts(text, head) ||
+	    parse_hex(span_cut(span_skip(text, head.len), 32), id, sizeof(id)) != SP_OK)
+		return SP_ESYNTAX;
+	*ret = (struct row_key){.kind = ROW_SESSION};
+	memcpy(&ret->a, id, 8);
+	memcpy(&ret->b, id + 8, 8);
+	text = span_skip(text, head.len + 32);
+	while (n < text.len && !span_starts(span_skip(text, n), door))
+		n++;
+	*ret_rest = span_cut(text, n);
+	*ret_door = tail_number(span_skip(text, n), " door=");
+	*ret_end_us = tail_number(span_skip(text, n), " end_us=");
+	return SP_OK;
+}
+
+static int
+session_begins(struct span entry, struct span detail, entry_row_fn fn, void *arg)
+{
+	char tokens[256], t[64];
+	struct entry_row row = {.gone = false};
+	uint64_t door, end_us;
+
+	tlog_json_text(detail, "tokens", tokens, sizeof(tokens));
+	if (tokens[0] == '\0') /* a login without a session of its own: by an API token, say */
+		return SP_OK;
+	tlog_json_text(entry, "t", t, sizeof(t));
+	row.t = span_str(t);
+	if (session_row(span_str(tokens), &row.key, &row.text, &door, &end_us) != SP_OK)
+		return SP_ESYNTAX;
+	return fn(arg, &row);
+}
+
 int
 entry_rows(uint64_t n, struct span entry, entry_row_fn fn, void *arg)
 {
@@ -200,6 +260,8 @@ entry_rows(uint64_t n, struct span entry, entry_row_fn fn, void *arg)
 		return stored(n, entry, detail, fn, arg);
 	if (strcmp(event, "file.renamed") == 0)
 		return renamed(detail, fn, arg);
+	if (strcmp(event, "login") == 0 || strcmp(event, "token.refresh") == 0)
+		return session_begins(entry, detail, fn, arg);
 	for (size_t i = 0; i < ARRAY_LEN(goes); i++)
 		if (strcmp(event, goes[i].event) == 0)
 			return member_i64(detail, goes[i].member, &id)

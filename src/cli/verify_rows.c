@@ -5,8 +5,10 @@
 #include <stdlib.h>
 
 #include "cli/verify_entry.h"
+#include "sys/clock.h"
 
 #define SLOTS_FIRST 4096u
+#define SESSION_MAX_US (366 * INT64_C(86400000000)) /* the most that SessionMax can be is less */
 #define UNDONE_MAX 1000000u
 #define CHAIN_MAX 1024u /* folders above each other */
 
@@ -16,6 +18,7 @@ struct rows {
 	uint64_t *undone;   /* entries that were not carried out; sorted */
 	size_t n_undone;
 	uint64_t entry; /* at work */
+	char since[64]; /* sessions that began before are over, whatever SessionMax says */
 };
 
 /* The keys are numbers that count up: any mixing will do (splitmix64's). */
@@ -152,6 +155,9 @@ put(void *arg, const struct entry_row *e)
 	struct row *row = probe(r, &e->key);
 	int rc;
 
+	/* times as entries write theirs: bytes compare like times */
+	if (e->t.len >= strlen(r->since) && memcmp(e->t.ptr, r->since, strlen(r->since)) < 0)
+		return SP_OK;
 	if (e->gone) {
 		if (row->used)
 			take_out(r, row);
@@ -271,6 +277,9 @@ rows_replay(struct audit *a, uint64_t end, struct rows **ret, char *why, size_t 
 	int rc = SP_ENOMEM;
 
 	if (r != NULL && (r->slot = mem_array(SLOTS_FIRST, sizeof(*r->slot))) != NULL) {
+		struct text t = text_of(r->since, sizeof(r->since));
+
+		time_plain(&t, clock_wall_us() - SESSION_MAX_US);
 		r->slots = SLOTS_FIRST;
 		rc = put_first(r);
 	}
@@ -324,6 +333,8 @@ bool
 rows_gone_along(const struct rows *r, const struct row *row)
 {
 	switch ((enum row_kind)row->kind) {
+	case ROW_SESSION: /* they end by themselves */
+		return true;
 	case ROW_FILE:
 		return folder_gone(r, row->above);
 	case ROW_FOLDER:

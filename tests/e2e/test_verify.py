@@ -48,6 +48,15 @@ class Changed:
             os.chown(f, *self.owner)
 
 
+def put_back(server, name, saved):
+    """A folder of the instance as it was saved, with the owner that it had."""
+    owner = (server.dir / name).stat()
+    shutil.rmtree(server.dir / name)
+    shutil.copytree(saved, server.dir / name)
+    for path in (server.dir / name, *(server.dir / name).rglob("*")):
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
 def populate(server):
     """Something of everything that verify compares, and some of it gone again."""
     for name in ("alice", "bob", "gone"):
@@ -82,11 +91,14 @@ def populate(server):
 
 def test_nothing_is_found_where_nothing_was_done(fresh):
     server = made(fresh)
-    populate(server)
+    alice = populate(server)
     assert database(server) == {}
     server.stop()
     assert database(server) == {}
     server.start()
+    assert database(server) == {}
+    tokens = alice.post("/api/v1/token", data={"grant_type": "password", "username": "alice", "password": PASSWORD}).json()
+    assert alice.post("/api/v1/token", data={"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}).status_code == 200
     assert database(server) == {}
     server.process.kill()  # and after a crash
     server.end()
@@ -110,6 +122,9 @@ def test_a_row_that_no_entry_made(fresh):
         db.execute("INSERT INTO acl (folder, kind, subject, rights) VALUES (1, 0, 1, 511)")
         db.execute("INSERT INTO api_token (user, name, hash, scopes, created_us, expires_us) VALUES (1, 'x', x'00', 511, 1, 0)")
         db.execute("INSERT INTO ssh_key (user, fingerprint, blob, comment, created_us) VALUES (1, 'SHA256:x', x'00', '', 1)")
+        # and a session: what the thieves of MOVEit wrote into its table of active sessions
+        db.execute("INSERT INTO session (user, listener, access, refresh, created_us, used_us, access_end_us, end_us, address, agent)"
+                   " VALUES (1, 1, ?, ?, 1, 9e15, 9e15, 9e15, '', '')", (hashlib.sha256(b"spa_mine").digest(), bytes(32)))
         db.execute("INSERT INTO membership (grp, user) SELECT g.id, u.id FROM grp g, user u WHERE u.name = 'bob'")
     for running in (False, True):
         if running:
@@ -117,7 +132,7 @@ def test_a_row_that_no_entry_made(fresh):
         found = database(server)
         bob = next(what for what, (expected, _) in found.items() if expected and '"name":"B' in expected or expected and '"bob"' in expected)
         whats = {what.split(" ")[0] for what in found}
-        assert whats == {"user", "otp", "acl", "token", "sshkey", "member"}, found
+        assert whats == {"user", "otp", "acl", "token", "sshkey", "member", "session"}, found
         forged = [v for v in found.values() if v[1] and "healthcheck" in v[1]]
         assert forged == [(None, forged[0][1])] and '"level":6' in forged[0][1]
         assert found["user -9223372036854775808"][0] is None
@@ -173,8 +188,7 @@ def test_a_log_that_was_cut(fresh):
     server.stop()
     kept.write_text(server.run("audit", "checkpoint").out)
     kept.chmod(0o644)
-    shutil.rmtree(server.dir / "ledger")
-    shutil.copytree(old, server.dir / "ledger")
+    put_back(server, "ledger", old)
     found = differences(server)
     assert ("database", "the audit log is shorter than what the database has seen") in found
     report = server.run("verify", "--json", "--checkpoint", kept, check=False)
