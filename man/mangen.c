@@ -1,10 +1,11 @@
 /* mangen.c - the parts of the man pages that come from tables, as mdoc: mangen
- * commands|settings|exits|rooms. */
+ * commands|settings|limits|exits|rooms. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/conf.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "cli/args.h"
 #include "ipc/ipc.h"
@@ -82,25 +83,23 @@ static const char *
 type_text(enum conf_type type)
 {
 	static const char *const names[] = {[CONF_INT] = "a number",
-	    [CONF_SIZE] = "bytes; K, M, G and T are powers of 1024",
+	    [CONF_SIZE] = "bytes; K, M, G, T and P are powers of 1024",
 	    [CONF_TIME] = "a time with s, m, h, d or w",
 	    [CONF_BOOL] = "yes or no",
 	    [CONF_STR] = "text",
 	    [CONF_ADDR] = "ADDRESS:PORT, with a numeric address",
-	    [CONF_ENUM] = "a word"};
+	    [CONF_ENUM] = "a word",
+	    [CONF_NETS] = "networks with commas between them, or none"};
 
 	return names[type];
 }
 
 static void
-print_settings(void)
+print_settings(const struct conf_table *table)
 {
-	size_t n;
-	const struct conf_row *rows = conf_rows(&n);
-
 	(void)printf(".Bl -tag -width Ds\n");
-	for (size_t i = 0; i < n; i++) {
-		const struct conf_row *r = &rows[i];
+	for (size_t i = 0; i < table->n; i++) {
+		const struct conf_row *r = &table->rows[i];
 
 		(void)printf(".It Cm %s\n", r->keyword);
 		if (r->text[0] != '{')
@@ -201,12 +200,14 @@ main(int argc, char **argv)
 	if (strcmp(part, "commands") == 0)
 		print_commands();
 	else if (strcmp(part, "settings") == 0)
-		print_settings();
+		print_settings(conf_table());
+	else if (strcmp(part, "limits") == 0)
+		print_settings(limits_table());
 	else if (strcmp(part, "exits") == 0)
 		print_exits();
 	else if (strcmp(part, "rooms") == 0)
 		print_rooms();
 	else
-		sp_die(64, "mangen commands|settings|exits|rooms");
+		sp_die(64, "mangen commands|settings|limits|exits|rooms");
 	return fflush(stdout) == 0 ? 0 : 74;
 }

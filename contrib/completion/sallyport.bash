@@ -14,7 +14,8 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status org group user folder acl ca token session upload audit key hostkey fsck verify witness backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status lockdown revoke decoy org group user folder acl ca token session address upload audit hunt key hostkey fsck verify witness backup restore completion version -C --json --help --version" ;;
+	"decoy") words="plant mark list remove" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
 	"user") words="add list show set key otp passwd suspend activate remove" ;;
@@ -25,6 +26,7 @@ _sallyport() {
 	"ca") words="add list remove" ;;
 	"token") words="add list remove" ;;
 	"session") words="list revoke" ;;
+	"address") words="list show ban unban" ;;
 	"upload") words="list remove" ;;
 	"audit") words="verify list prove check checkpoint" ;;
 	"key") words="status rotate unlock" ;;
@@ -33,6 +35,12 @@ _sallyport() {
 	"init"*) words="--json --help --https --admin --sftp --org --name --certificate --key --root-key --recovery-passphrase-stdin --segment-length" ;;
 	"serve"*) words="--json --help" ;;
 	"status"*) words="--json --help" ;;
+	"lockdown"*) words="--json --help --door --keys --lift --show" ;;
+	"revoke"*) words="--json --help --all --user --org" ;;
+	"decoy plant"*) words="--json --help --kind --path --as --count --org" ;;
+	"decoy mark"*) words="--json --help --org" ;;
+	"decoy list"*) words="--json --help" ;;
+	"decoy remove"*) words="--json --help" ;;
 	"org add"*) words="--json --help --quota" ;;
 	"org list"*) words="--json --help" ;;
 	"org show"*) words="--json --help" ;;
@@ -70,6 +78,10 @@ _sallyport() {
 	"token remove"*) words="--json --help" ;;
 	"session list"*) words="--json --help --user --org" ;;
 	"session revoke"*) words="--json --help --user --org" ;;
+	"address list"*) words="--json --help" ;;
+	"address show"*) words="--json --help" ;;
+	"address ban"*) words="--json --help --for" ;;
+	"address unban"*) words="--json --help" ;;
 	"upload list"*) words="--json --help --user --org" ;;
 	"upload remove"*) words="--json --help" ;;
 	"audit verify"*) words="--json --help --checkpoint --witness --key" ;;
@@ -77,9 +89,10 @@ _sallyport() {
 	"audit prove"*) words="--json --help" ;;
 	"audit check"*) words="--json --help --key" ;;
 	"audit checkpoint"*) words="--json --help" ;;
+	"hunt"*) words="--json --help --since --until --ioc --user --file --address --proofs --html --limit --verify --key" ;;
 	"key status"*) words="--json --help" ;;
 	"key rotate"*) words="--json --help --org" ;;
-	"key unlock"*) words="--json --help --passphrase-stdin" ;;
+	"key unlock"*) words="--json --help --passphrase-stdin --restore-automatic" ;;
 	"hostkey show"*) words="--json --help --known-hosts --sshfp" ;;
 	"hostkey make"*) words="--json --help" ;;
 	"fsck"*) words="--json --help --content" ;;

@@ -1,6 +1,7 @@
 /* conf.c - sallyport.conf: one table, one loop. */
 #include "base/conf.h"
 #include "base/err.h"
+#include "base/prefix.h"
 #include "base/text.h"
 
 #include <arpa/inet.h>
@@ -13,6 +14,7 @@ static const struct conf_row rows[] = {
 #undef CONF
 };
 #define ROWS ARRAY_LEN(rows)
+static const struct conf_table table = {rows, ROWS, sizeof(struct conf)};
 
 const struct conf_row *
 conf_rows(size_t *ret_n)
@@ -21,14 +23,20 @@ conf_rows(size_t *ret_n)
 	return rows;
 }
 
+const struct conf_table *
+conf_table(void)
+{
+	return &table;
+}
+
 static int64_t *
-number_at(struct conf *c, const struct conf_row *r)
+number_at(void *c, const struct conf_row *r)
 {
 	return (int64_t *)(void *)((uint8_t *)c + r->offset);
 }
 
 static int64_t
-number_in(const struct conf *c, const struct conf_row *r)
+number_in(const void *c, const struct conf_row *r)
 {
 	return *(const int64_t *)(const void *)((const uint8_t *)c + r->offset);
 }
@@ -36,7 +44,7 @@ number_in(const struct conf *c, const struct conf_row *r)
 static bool
 is_text(const struct conf_row *r)
 {
-	return r->type == CONF_STR || r->type == CONF_ADDR;
+	return r->type == CONF_STR || r->type == CONF_ADDR || r->type == CONF_NETS;
 }
 
 /* Bytes of a text field, its NUL included. */
@@ -52,8 +60,8 @@ struct unit {
 	char letter;
 	int64_t factor;
 };
-static const struct unit size_units[] = {{'T', INT64_C(1) << 40}, {'G', INT64_C(1) << 30},
-    {'M', INT64_C(1) << 20}, {'K', INT64_C(1) << 10}};
+static const struct unit size_units[] = {{'P', INT64_C(1) << 50}, {'T', INT64_C(1) << 40},
+    {'G', INT64_C(1) << 30}, {'M', INT64_C(1) << 20}, {'K', INT64_C(1) << 10}};
 static const struct unit time_units[] = {
     {'w', 604800}, {'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
 
@@ -156,6 +164,14 @@ check_addr(struct span s)
 	return SP_OK;
 }
 
+static int
+check_networks(struct span s)
+{
+	struct prefix_list l;
+
+	return prefix_list_parse(s, &l);
+}
+
 static void
 why_row(char *why, size_t cap, size_t line, const struct conf_row *r, const char *fmt_tail)
 {
@@ -168,7 +184,7 @@ why_row(char *why, size_t cap, size_t line, const struct conf_row *r, const char
 
 static int
 set_text(
-    struct span v, const struct conf_row *r, struct conf *c, size_t line, char *why, size_t cap)
+    struct span v, const struct conf_row *r, void *c, size_t line, char *why, size_t cap)
 {
 	char tail[96];
 
@@ -177,7 +193,14 @@ set_text(
 		why_row(why, cap, line, r, "this is not ADDRESS:PORT with a numeric address");
 		return SP_ECONFIG;
 	}
-	if (r->type == CONF_STR && (v.len < (size_t)r->min || v.len > (size_t)r->max)) {
+	if (r->type == CONF_NETS && check_networks(v) < 0) {
+		why_row(why, cap, line, r,
+		    "these are not networks (192.0.2.0/24, 2001:db8::/32) with no bit set beyond "
+		    "them, "
+		    "64 at most, or the word none");
+		return SP_ECONFIG;
+	}
+	if (r->type != CONF_ADDR && (v.len < (size_t)r->min || v.len > (size_t)r->max)) {
 		struct text t = text_of(tail, sizeof tail);
 
 		text_fmt(&t, "%zu bytes is not between %lld and %lld", v.len, (long long)r->min,
@@ -195,7 +218,7 @@ syntax_hint(enum conf_type type)
 {
 	switch (type) {
 	case CONF_SIZE:
-		return "this is not a number of bytes (with K, M, G or T)";
+		return "this is not a number of bytes (with K, M, G, T or P)";
 	case CONF_TIME:
 		return "this is not a time (a number with s, m, h, d or w)";
 	case CONF_BOOL:
@@ -209,7 +232,7 @@ syntax_hint(enum conf_type type)
 
 static int
 set_value(
-    struct span v, const struct conf_row *r, struct conf *c, size_t line, char *why, size_t cap)
+    struct span v, const struct conf_row *r, void *c, size_t line, char *why, size_t cap)
 {
 	int64_t n = 0;
 	int rc;
@@ -236,13 +259,22 @@ set_value(
 }
 
 void
-conf_defaults(struct conf *c)
+conf_table_defaults(const struct conf_table *t, void *c)
 {
 	char why[128];
 
-	memset(c, 0, sizeof *c);
-	for (size_t i = 0; i < ROWS; i++)
-		VERIFY(set_value(span_str(rows[i].dflt), &rows[i], c, 0, why, sizeof why) == SP_OK);
+	memset(c, 0, t->bytes);
+	for (size_t i = 0; i < t->n; i++) {
+		const struct conf_row *r = &t->rows[i];
+
+		VERIFY(set_value(span_str(r->dflt), r, c, 0, why, sizeof why) == SP_OK);
+	}
+}
+
+void
+conf_defaults(struct conf *c)
+{
+	conf_table_defaults(&table, c);
 }
 
 /* ---- lines ---- */
@@ -287,11 +319,11 @@ why_line(char *why, size_t cap, size_t line, const char *what)
 }
 
 static const struct conf_row *
-find_row(struct span keyword)
+find_row(const struct conf_table *t, struct span keyword)
 {
-	for (size_t i = 0; i < ROWS; i++)
-		if (span_ieq_str(keyword, rows[i].keyword))
-			return &rows[i];
+	for (size_t i = 0; i < t->n; i++)
+		if (span_ieq_str(keyword, t->rows[i].keyword))
+			return &t->rows[i];
 	return NULL;
 }
 
@@ -304,9 +336,20 @@ plain(struct span s)
 	return utf8_valid(s);
 }
 
+/* struct parsing - a table, what is filled, which rows were seen, and where to say what is wrong. */
+struct parsing {
+	const struct conf_table *t;
+	void *c;
+	bool seen[CONF_ROWS_MAX];
+	char *why;
+	size_t cap;
+};
+
 static int
-parse_line(struct span s, size_t line, struct conf *c, bool *seen, char *why, size_t cap)
+parse_line(struct span s, size_t line, struct parsing *p)
 {
+	char *why = p->why;
+	size_t cap = p->cap;
 	const struct conf_row *r;
 	struct span key;
 	size_t n = 0;
@@ -320,7 +363,7 @@ parse_line(struct span s, size_t line, struct conf *c, bool *seen, char *why, si
 		n++;
 	key = span_cut(s, n);
 	s = span_trim(span_skip(s, n));
-	r = find_row(key);
+	r = find_row(p->t, key);
 	if (r == NULL) {
 		struct text t = text_of(why, cap);
 
@@ -328,25 +371,25 @@ parse_line(struct span s, size_t line, struct conf *c, bool *seen, char *why, si
 		    key.len < 64 ? (int)key.len : 64, (const char *)key.ptr);
 		return SP_ECONFIG;
 	}
-	if (seen[r - rows]) {
+	if (p->seen[r - p->t->rows]) {
 		why_row(why, cap, line, r, "this is set twice");
 		return SP_ECONFIG;
 	}
-	seen[r - rows] = true;
+	p->seen[r - p->t->rows] = true;
 	if (s.len == 0 || unquote(&s) < 0) {
 		why_row(why, cap, line, r, s.len == 0 ? "a value is missing" : "a stray quote");
 		return SP_ECONFIG;
 	}
-	return set_value(s, r, c, line, why, cap);
+	return set_value(s, r, p->c, line, why, cap);
 }
 
 int
-conf_parse(struct span file, struct conf *ret, char *why, size_t cap)
+conf_table_parse(const struct conf_table *t, struct span file, void *c, char *why, size_t cap)
 {
-	struct conf c;
-	bool seen[ROWS] = {false};
+	struct parsing p = {.t = t, .c = c, .why = why, .cap = cap};
 
-	conf_defaults(&c);
+	PRECOND(t->n <= CONF_ROWS_MAX);
+	conf_table_defaults(t, c);
 	for (size_t line = 1; file.len != 0; line++) {
 		size_t n = span_find(file, '\n');
 		struct span s = span_cut(file, n);
@@ -354,13 +397,23 @@ conf_parse(struct span file, struct conf *ret, char *why, size_t cap)
 
 		if (s.len != 0 && s.ptr[s.len - 1] == '\r')
 			s.len--;
-		rc = parse_line(s, line, &c, seen, why, cap);
+		rc = parse_line(s, line, &p);
 		if (rc < 0)
 			return rc;
 		file = span_skip(file, n + 1);
 	}
-	*ret = c;
 	return SP_OK;
+}
+
+int
+conf_parse(struct span file, struct conf *ret, char *why, size_t cap)
+{
+	struct conf c;
+	int rc = conf_table_parse(&table, file, &c, why, cap);
+
+	if (rc == SP_OK)
+		*ret = c;
+	return rc;
 }
 
 void
@@ -371,6 +424,21 @@ conf_take_reloadable(struct conf *c, const struct conf *from)
 			memcpy((uint8_t *)c + rows[i].offset,
 			    (const uint8_t *)from + rows[i].offset,
 			    is_text(&rows[i]) ? text_cap(&rows[i]) : sizeof(int64_t));
+}
+
+bool
+conf_has_word(const char *list, const char *word)
+{
+	struct span s = span_trim(span_str(list));
+
+	while (s.len != 0) {
+		struct span w = span_cut(s, span_find(s, ' '));
+
+		if (span_eq_str(w, word))
+			return true;
+		s = span_trim(span_skip(s, w.len));
+	}
+	return false;
 }
 
 /* ---- printing ---- */
@@ -400,10 +468,16 @@ print_text(struct text *t, const char *v)
 void
 conf_print(const struct conf *c, size_t i, char *buf, size_t cap)
 {
-	struct text t = text_of(buf, cap);
-	const struct conf_row *r = &rows[i];
+	conf_table_print(&table, c, i, buf, cap);
+}
 
-	PRECOND(i < ROWS);
+void
+conf_table_print(const struct conf_table *table_of, const void *c, size_t i, char *buf, size_t cap)
+{
+	struct text t = text_of(buf, cap);
+	const struct conf_row *r = &table_of->rows[i];
+
+	PRECOND(i < table_of->n);
 	text_fmt(&t, "%s ", r->keyword);
 	if (is_text(r))
 		print_text(&t, (const char *)c + r->offset);

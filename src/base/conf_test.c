@@ -71,7 +71,7 @@ mistakes_are_named(void **state)
 	fails_with("WorkersIdle 5\nworkersidle 6", "line 2: WorkersIdle: this is set twice");
 	fails_with("Wrokers 5", "line 1: Wrokers: there is no such setting");
 	fails_with("SegmentLength 128KB",
-	    "line 1: SegmentLength: this is not a number of bytes (with K, M, G or T)");
+	    "line 1: SegmentLength: this is not a number of bytes (with K, M, G, T or P)");
 	fails_with("SegmentLength 32K", "line 1: SegmentLength: 32K is under 65536");
 	fails_with("BodyMax 9000000000000000000T",
 	    "line 1: BodyMax: 9000000000000000000T is over 1125899906842624");

@@ -74,6 +74,8 @@ copy_keys(struct backup *k)
 	    {"keys/https.crt", 0444, false},
 	    {"keys/https.key", 0400, false},
 	    {"vault/state", 0600, true},
+	    {"vault/egress", 0600, false},
+	    {"limits.conf", 0644, false},
 	    {"sallyport.conf", 0644, true},
 #define HOST_KEY(WHAT, TYPE, path, sshfp) {path, 0400, false},
 #include "ipc/hostkeys.def"

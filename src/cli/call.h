@@ -37,6 +37,20 @@ json_t *call_args(const struct cli *c) MUST_USE;
  * answer printed page by page. */
 int cli_call_secret(struct cli *c, struct span secret) MUST_USE;
 
+/* lockdown_ask - one LOCKDOWN; errors are said already.
+ *   buf  of IPC_MAX bytes; the note points into it */
+int lockdown_ask(const struct cli *c, const struct ipc_lockdown *m, struct ipc_lockdown_done *ret,
+    uint8_t *buf) MUST_USE;
+
 /* json_done - for DEFER. */
 void json_done(json_t **j);
+
+/* call_supervisor - one request to the supervisor over run/operator.sock, and its answer.
+ *   id, body  the request
+ *   answer    the message that answers it
+ *   buf       of IPC_MAX bytes
+ *   ret       the answer's body, in buf
+ *   errors    said already: no server, or what the server said */
+int call_supervisor(const struct cli *c, uint16_t id, struct span body, uint16_t answer,
+    uint8_t *buf, struct span *ret) MUST_USE;
 #endif

@@ -1,6 +1,7 @@
 /* init.c - sallyport init: a whole instance, or nothing. */
 #include <stdio.h>
 
+#include "base/limits.h"
 #include "base/name.h"
 #include "base/text.h"
 #include "cli/init.h"
@@ -60,6 +61,27 @@ init_conf(const struct cli *c, char *text, size_t cap, struct conf *ret_conf)
 		return cli_fail(SP_ECONFIG, "%s", colon != NULL ? colon + 2 : why);
 	}
 	return SP_OK;
+}
+
+/* init_limits - limits.conf as comments: every limit with its default. */
+static int
+init_limits(struct init *in)
+{
+	DEFER(mem_freep) char *buf = mem_alloc(CONF_TEXT_MAX);
+	const struct conf_table *table = limits_table();
+	struct text t;
+
+	if (buf == NULL)
+		return cli_fail(SP_ENOMEM, "%s", sp_strerror(SP_ENOMEM));
+	t = text_of(buf, CONF_TEXT_MAX);
+	text_str(&t,
+	    "# limits.conf: how much of what is stored may leave; see limits.conf(5).\n"
+	    "# Only its owner may write it.  A line that begins with # shows a default.\n");
+	for (size_t i = 0; i < table->n; i++)
+		text_fmt(&t, "\n# %s\n#%s %s\n", table->rows[i].text, table->rows[i].keyword,
+		    table->rows[i].dflt);
+	VERIFY(!t.bad);
+	return init_write(in, "limits.conf", text_span(&t), 0644);
 }
 
 static int
@@ -183,6 +205,10 @@ build(struct init *in, const char *conf_text)
 		rc = init_keys(in);
 	if (rc == SP_OK)
 		rc = init_write(in, "vault/state", span_of(NULL, 0), 0600);
+	if (rc == SP_OK)
+		rc = init_write(in, "vault/egress", span_of(NULL, 0), 0600);
+	if (rc == SP_OK)
+		rc = init_limits(in);
 	if (rc == SP_OK)
 		rc = init_write(in, "sallyport.conf", span_str(conf_text), 0644);
 	if (rc == SP_OK)

@@ -38,7 +38,8 @@ int init_place(const char *dir) MUST_USE;
 /* init_give_away - started by root: each room's folder to its room, and the folder itself passable.
  */
 int init_give_away(const char *temp, const struct conf *conf) MUST_USE;
-/* recovery_open - make dir/keys/root.key of dir/keys/root.recovery and the passphrase.
+/* recovery_open - make the file `key` of dir/keys/root.recovery and the passphrase.
+ *   key     below dirfd, or an absolute path
  *   errors  said already: SP_EAUTH (the passphrase is wrong) */
-int recovery_open(int dirfd, struct span passphrase) MUST_USE;
+int recovery_open(int dirfd, const char *key, struct span passphrase) MUST_USE;
 #endif

@@ -265,7 +265,7 @@ recovery_key(struct span file, struct span passphrase, uint8_t ret_root[KEY_BYTE
 }
 
 int
-recovery_open(int dirfd, struct span passphrase)
+recovery_open(int dirfd, const char *key, struct span passphrase)
 {
 	DEFER(close_fd) int fd = file_open_at(dirfd, "keys/root.recovery", O_RDONLY, 0);
 	DEFER(mem_freep) uint8_t *file = NULL;
@@ -278,8 +278,10 @@ recovery_open(int dirfd, struct span passphrase)
 	if (rc == SP_EAUTH)
 		return cli_fail(rc, "the recovery passphrase is wrong");
 	if (rc == SP_OK)
-		rc = file_write_new(dirfd, "keys/root.key", span_of(root, sizeof(root)), 0400,
+		rc = file_write_new(dirfd, key, span_of(root, sizeof(root)), 0400,
 		    /* replace= */ false);
 	mem_wipe(root, sizeof(root));
-	return rc == SP_OK ? SP_OK : cli_fail(rc, "keys/root.recovery: %s", sp_strerror(rc));
+	return rc == SP_OK
+		   ? SP_OK
+		   : cli_fail(rc, "the root key from keys/root.recovery: %s", sp_strerror(rc));
 }

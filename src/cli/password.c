@@ -1,9 +1,11 @@
 /* password.c - commands that need a secret: from the terminal without echo, or from standard input.
  */
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "base/text.h"
 #include "cli/call.h"
+#include "cli/init.h"
 #include "sys/fd.h"
 #include "sys/operator.h"
 
@@ -80,29 +82,18 @@ unlock(struct cli *c, struct span passphrase)
 {
 	struct ipc_unlock m = {.passphrase = passphrase};
 	struct ipc_unlock_result r;
-	uint8_t buf[IPC_MAX];
-	struct chan_msg got;
-	struct chan chan;
-	char path[4096];
-	int fd, rc = cli_path(c, "run/unlock.sock", path, sizeof(path));
+	uint8_t buf[IPC_MAX], request[IPC_SIZE_UNLOCK];
+	struct wr w = wr_of(request, sizeof(request));
+	struct span body;
+	int rc = ipc_put_unlock(&w, &m);
 
+	if (rc == SP_OK)
+		rc = call_supervisor(c, IPC_UNLOCK, wr_span(&w), IPC_UNLOCK_RESULT, buf, &body);
+	mem_wipe(request, sizeof(request));
+	if (rc == SP_OK && ipc_get_unlock_result(body, &r) != SP_OK)
+		rc = cli_fail(SP_EUNKNOWNMSG, "the server: %s", sp_strerror(SP_EUNKNOWNMSG));
 	if (rc != SP_OK)
 		return rc;
-	fd = sock_connect_local(path);
-	if (fd == SP_ENOTRUNNING || fd == SP_ENOTFOUND)
-		return call_no_server(c);
-	if (fd < 0)
-		return cli_fail(fd, "%s: %s", path, sp_strerror(fd));
-	chan_init(&chan, fd, ROOM_CLI, ROOM_SUPERVISOR);
-	rc = chan_send_unlock(&chan, &m, -1);
-	if (rc == SP_OK)
-		rc = chan_recv(&chan, PH_ANY, /* wait= */ true, buf, sizeof(buf), &got);
-	if (rc >= 0)
-		rc = got.id == IPC_UNLOCK_RESULT ? ipc_get_unlock_result(got.body, &r)
-						 : SP_EUNKNOWNMSG;
-	chan_close(&chan);
-	if (rc != SP_OK)
-		return cli_fail(rc, "the server: %s", sp_strerror(rc));
 	if (r.err == (uint16_t)-SP_EBADTAG || r.err == (uint16_t)-SP_EAUTH)
 		return cli_fail(SP_EAUTH, "the passphrase is wrong");
 	if (r.err == (uint16_t)-SP_EEXISTS) {
@@ -113,6 +104,31 @@ unlock(struct cli *c, struct span passphrase)
 	return r.err == 0
 		   ? SP_OK
 		   : cli_fail(-(int)r.err, "the vault stays locked: %s", sp_strerror(-(int)r.err));
+}
+
+/* restore_automatic - the copy of the root key that a lockdown with --keys destroyed, anew; the
+ * server uses it from its next start on. */
+static int
+restore_automatic(struct cli *c, struct span passphrase)
+{
+	struct ipc_lockdown m = {.op = LOCKDOWN_LIFT, .keys = 1};
+	struct ipc_lockdown_done done;
+	DEFER(close_fd) int dir = -1;
+	uint8_t buf[IPC_MAX];
+	struct conf conf;
+	int rc = cli_conf(c, &conf);
+
+	if (rc != SP_OK)
+		return rc;
+	if (strcmp(conf.root_key, "passphrase") == 0)
+		return cli_fail(
+		    SP_EUSAGE, "RootKey is passphrase: there is no automatic copy to be restored");
+	if (strncmp(conf.root_key, "file:", 5) == 0) {
+		dir = file_open_at(AT_FDCWD, c->dir, O_RDONLY | O_DIRECTORY, 0);
+		rc = dir < 0 ? cli_fail(dir, "%s: %s", c->dir, sp_strerror(dir))
+			     : recovery_open(dir, conf.root_key + 5, passphrase);
+	}
+	return rc == SP_OK ? lockdown_ask(c, &m, &done, buf) : rc;
 }
 
 int
@@ -128,6 +144,8 @@ cmd_key_unlock(struct cli *c)
 	    c, "--passphrase-stdin", "Recovery passphrase: ", /* twice= */ false, secret, &len);
 	if (rc == SP_OK)
 		rc = unlock(c, span_of(secret, len));
+	if (rc == SP_OK && cli_has(c, "--restore-automatic"))
+		rc = restore_automatic(c, span_of(secret, len));
 	secret_free(secret, SECRET_MAX);
 	return rc;
 }

@@ -53,6 +53,8 @@ copy_all(struct restore *r)
 	static const char *const folders[] = {"keys", "vault", "db", "blobs", "ledger"};
 	int rc = copy_file(&r->copy, "sallyport.conf", 0644, /* need= */ true);
 
+	if (rc == SP_OK)
+		rc = copy_file(&r->copy, "limits.conf", 0644, /* need= */ false);
 	for (size_t i = 0; rc == SP_OK && i < ARRAY_LEN(folders); i++)
 		rc = copy_tree(&r->copy, folders[i]);
 	if (rc == SP_OK && (rc = dir_make_at(r->copy.to, "run", 0700)) != SP_OK)
@@ -79,7 +81,7 @@ root_key(struct restore *r)
 	rc = cli_secret(r->c, "--passphrase-stdin", "Recovery passphrase: ", /* twice= */ false,
 	    passphrase, &len);
 	if (rc == SP_OK)
-		rc = recovery_open(r->copy.to, span_of(passphrase, len));
+		rc = recovery_open(r->copy.to, "keys/root.key", span_of(passphrase, len));
 	secret_free(passphrase, PASSPHRASE_MAX);
 	return rc;
 }

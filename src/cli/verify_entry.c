@@ -80,14 +80,14 @@ one_line(struct span line, entry_row_fn fn, void *arg)
 }
 
 static int
-all_lines(struct span detail, entry_row_fn fn, void *arg)
+all_lines(struct span detail, const char *key, entry_row_fn fn, void *arg)
 {
 	DEFER(mem_freep) char *buf = NULL;
 	struct span value, rest;
 	size_t len = 0;
 	int rc = SP_OK;
 
-	if (tlog_json_get(detail, "rows", &value) != SP_OK)
+	if (tlog_json_get(detail, key, &value) != SP_OK)
 		return SP_OK;
 	buf = mem_alloc(value.len + 1);
 	if (buf == NULL)
@@ -178,6 +178,19 @@ renamed(struct span detail, entry_row_fn fn, void *arg)
 	return rc == SP_OK ? say_file(file, into, version, to, fn, arg) : rc;
 }
 
+/* revoke: the tokens of one user, or of all */
+static int
+revoked(struct span detail, entry_row_fn fn, void *arg)
+{
+	struct entry_row row = {.key = {.kind = ROW_TOKEN}, .gone = true, .many = true};
+	char of[32];
+
+	tlog_json_text(detail, "tokens-of", of, sizeof(of));
+	if (strcmp(of, "all") != 0 && !member_i64(detail, "tokens-of", &row.key.a))
+		return SP_ESYNTAX;
+	return fn(arg, &row);
+}
+
 /* ---- sessions ---- */
 
 /* tail_number - the number behind a word; 0 when it is not there */
@@ -252,6 +265,7 @@ entry_rows(uint64_t n, struct span entry, entry_row_fn fn, void *arg)
 	struct span detail;
 	char event[64];
 	int64_t id;
+	int rc;
 
 	if (tlog_json_get(entry, "detail", &detail) != SP_OK)
 		return SP_OK;
@@ -267,7 +281,10 @@ entry_rows(uint64_t n, struct span entry, entry_row_fn fn, void *arg)
 			return member_i64(detail, goes[i].member, &id)
 				   ? say_gone(goes[i].kind, id, fn, arg)
 				   : SP_ESYNTAX;
-	return all_lines(detail, fn, arg);
+	if (strcmp(event, "revoked") == 0)
+		return revoked(detail, fn, arg);
+	rc = all_lines(detail, "rows", fn, arg);
+	return rc == SP_OK ? all_lines(detail, "rows-now", fn, arg) : rc;
 }
 
 bool

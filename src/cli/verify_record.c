@@ -2,7 +2,6 @@
  * of it. */
 #include "cli/call.h"
 #include "cli/verify.h"
-#include "sys/fd.h"
 
 #define TEXT_BYTES 480u
 
@@ -41,33 +40,19 @@ summary(const struct verify *v, struct text *t)
 int
 verify_record(const struct verify *v)
 {
-	char line[TEXT_BYTES + 1], path[4096];
+	DEFER(mem_freep) uint8_t *buf = mem_alloc(IPC_MAX);
+	char line[TEXT_BYTES + 1];
+	uint8_t body[IPC_SIZE_VERIFY_RESULT];
 	struct text t = text_of(line, sizeof(line));
+	struct wr w = wr_of(body, sizeof(body));
 	struct ipc_verify_result m = {.differences = v->found};
-	struct ipc_unlock_result r = {.err = 0};
-	uint8_t buf[IPC_MAX];
-	struct chan_msg got;
-	struct chan chan;
-	int fd, rc = cli_path(v->c, "run/unlock.sock", path, sizeof(path));
+	struct span answer;
+	int rc;
 
-	if (rc != SP_OK)
-		return rc;
-	fd = sock_connect_local(path);
-	if (fd == SP_ENOTRUNNING || fd == SP_ENOTFOUND)
-		return call_no_server(v->c);
-	if (fd < 0)
-		return cli_fail(fd, "%s: %s", path, sp_strerror(fd));
 	summary(v, &t);
 	m.text = text_span(&t);
-	chan_init(&chan, fd, ROOM_CLI, ROOM_SUPERVISOR);
-	rc = chan_send_verify_result(&chan, &m, -1);
-	if (rc == SP_OK)
-		rc = chan_recv(&chan, PH_ANY, /* wait= */ true, buf, sizeof(buf), &got);
-	if (rc >= 0)
-		rc = got.id == IPC_UNLOCK_RESULT ? ipc_get_unlock_result(got.body, &r)
-						 : SP_EUNKNOWNMSG;
-	chan_close(&chan);
-	if (rc == SP_OK)
-		rc = -(int)r.err;
-	return rc == SP_OK ? SP_OK : cli_fail(rc, "not recorded: %s", sp_strerror(rc));
+	rc = buf != NULL ? ipc_put_verify_result(&w, &m) : SP_ENOMEM;
+	if (rc != SP_OK)
+		return cli_fail(rc, "not recorded: %s", sp_strerror(rc));
+	return call_supervisor(v->c, IPC_VERIFY_RESULT, wr_span(&w), IPC_VERIFY_RECORDED, buf, &answer);
 }

@@ -111,6 +111,16 @@ take_out(struct rows *r, struct row *row)
 	}
 }
 
+/* take_many - all rows of a kind whose first number is a; 0: whatever it is. */
+static void
+take_many(struct rows *r, enum row_kind kind, int64_t a)
+{
+	for (size_t i = 0; i < r->slots; i++)
+		/* another one may be moved up to here */
+		while (r->slot[i].used && r->slot[i].kind == kind && (a == 0 || r->slot[i].a == a))
+			take_out(r, &r->slot[i]);
+}
+
 /* ---- digests ---- */
 
 static struct span
@@ -158,6 +168,10 @@ put(void *arg, const struct entry_row *e)
 	/* times as entries write theirs: bytes compare like times */
 	if (e->t.len >= strlen(r->since) && memcmp(e->t.ptr, r->since, strlen(r->since)) < 0)
 		return SP_OK;
+	if (e->gone && e->many) {
+		take_many(r, e->key.kind, e->key.a);
+		return SP_OK;
+	}
 	if (e->gone) {
 		if (row->used)
 			take_out(r, row);

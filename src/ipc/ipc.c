@@ -171,6 +171,12 @@ bit(enum room r)
 	return (unsigned)r < ROOM_COUNT ? 1u << r : 0;
 }
 
+const struct ipc_lock_row ipc_locks[IPC_LOCKS] = {
+#define LOCK(NAME, word, bit, GATE) {word, bit, GATE},
+#include "ipc/doors.def"
+#undef LOCK
+};
+
 unsigned
 ipc_door(enum room room)
 {

@@ -43,6 +43,15 @@ server_private(int fd)
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077) == 0;
 }
 
+bool
+server_unwritable(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 022) == 0 &&
+	       (st.st_uid == 0 || st.st_uid == geteuid());
+}
+
 int
 server_writable(const char *path)
 {
@@ -184,4 +193,67 @@ server_in_child(int (*fn)(void *), void *arg)
 		got = waitpid(pid, &status, 0);
 	while (got == -1 && errno == EINTR);
 	return got == pid && WIFEXITED(status) ? WEXITSTATUS(status) : SP_ESYS;
+}
+
+void
+server_shutdown(int fd)
+{
+	if (shutdown(fd, SHUT_RDWR) == -1)
+		(void)sys_fail("shutdown"); /* not listening any more: just as well */
+}
+
+/* sync_parent - make what was done to the name of path durable. */
+static int
+sync_parent(const char *path)
+{
+	char dir[2200];
+	struct text t = text_of(dir, sizeof(dir));
+	const char *slash = strrchr(path, '/');
+	DEFER(close_fd) int fd = -1;
+
+	text_add(&t, span_of(path, slash != NULL ? (size_t)(slash - path) + 1 : 0));
+	text_chr(&t, '.');
+	if (t.bad)
+		return SP_ERANGE;
+	fd = file_open_at(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
+	return fd < 0 ? fd : file_sync_all(fd);
+}
+
+int
+server_remove(const char *path)
+{
+	int err = file_remove_at(AT_FDCWD, path);
+
+	return err == SP_OK ? sync_parent(path) : err == SP_ENOTFOUND ? SP_OK : err;
+}
+
+/* overwrite - zeros over all that the file has. */
+static int
+overwrite(const char *path)
+{
+	static const uint8_t zeros[512];
+	DEFER(close_fd) int own = file_open_at(AT_FDCWD, path, O_RDONLY, 0);
+	DEFER(close_fd) int fd = -1;
+	int64_t size = 0;
+	int err = own < 0 ? own : file_mode(own, 0600); /* 0400 keeps even its owner from writing */
+
+	if (err == SP_OK)
+		err = fd = file_open_at(AT_FDCWD, path, O_WRONLY, 0);
+	if (err >= 0)
+		err = file_size(fd, &size);
+	for (int64_t at = 0; err == SP_OK && at < size; at += (int64_t)sizeof(zeros))
+		err = file_pwrite(fd, zeros,
+		    size - at < (int64_t)sizeof(zeros) ? (size_t)(size - at) : sizeof(zeros), at);
+	return err == SP_OK ? file_sync_all(fd) : err;
+}
+
+int
+server_destroy(const char *path)
+{
+	int err = overwrite(path), gone;
+
+	if (err == SP_ENOTFOUND)
+		return err;
+	gone = server_remove(path); /* even when it could not be overwritten */
+	return err != SP_OK ? err : gone;
 }

@@ -12,6 +12,8 @@ int server_lock(const char *path) MUST_USE;
 
 /* server_private - is the open file a regular one that only its owner can read? */
 bool server_private(int fd);
+/* server_unwritable - is it a regular one that is root's or ours, and that nobody else can change? */
+bool server_unwritable(int fd);
 /* server_writable - may this process make files in the folder?  SP_EPERM (also a read-only disk),
  * SP_ENOTFOUND */
 int server_writable(const char *path) MUST_USE;
@@ -44,6 +46,15 @@ int server_log_pipe(int ret[2]) MUST_USE;
  *   budget   bytes that may still be copied, counted down; what is more is read and thrown away
  *   returns  bytes thrown away */
 uint64_t server_log_relay(int fd, uint64_t *budget) MUST_USE;
+
+/* server_shutdown - end a listening socket for every process that holds it: none accepts from it
+ * any more, and what waits in its queue is reset. */
+void server_shutdown(int fd);
+/* server_destroy - overwrite a small file, make that durable, remove it, make that durable.
+ *   errors  SP_ENOTFOUND, SP_EPERM, SP_EIO: it may be there still */
+int server_destroy(const char *path) MUST_USE;
+/* server_remove - remove a file and make that durable; one that is not there is removed. */
+int server_remove(const char *path) MUST_USE;
 
 /* server_in_child - run fn(arg) in a child process and give its result (0 to 100), so that what it
  * reads or breaks stays there.  SP_ESYS: it could not be run or was killed. */

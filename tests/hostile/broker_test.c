@@ -36,7 +36,7 @@ static const uint8_t seed[32] = {0x5e, 0xed};
 struct play {
 	struct stage ledger, vault;
 	struct chan broker, a, b; /* workers 100 and 200 */
-	int state;
+	int state, egress;
 	char dir[64];
 	uint64_t ref;
 	uint8_t wrap[WRAP_BYTES], key[KEY_BYTES];
@@ -252,6 +252,7 @@ start_vault(struct play *p)
 	stage_start(&p->vault, ROOM_VAULT, getenv("VAULT"));
 	stage_bytes(&p->vault, FILE_CONF, SPAN_LIT("Name test\n"));
 	stage_file(&p->vault, FILE_VAULT_STATE, fd);
+	stage_file(&p->vault, FILE_VAULT_EGRESS, dup(p->egress));
 	stage_bytes(&p->vault, FILE_ROOT_KEY, span_of(root, sizeof(root)));
 }
 
@@ -289,6 +290,7 @@ setup(void **state)
 	(void)snprintf(p->dir, sizeof(p->dir), "/tmp/sallyport-hostile.XXXXXX");
 	assert_non_null(mkdtemp(p->dir));
 	p->state = memfd_create("state", 0);
+	p->egress = memfd_create("egress", 0);
 	memset(p->blob.b, 0xb0, 16);
 	memset(p->key, 0x99, KEY_BYTES);
 	start_ledger(p);
@@ -333,6 +335,7 @@ teardown(void **state)
 	chan_close(&p->a);
 	chan_close(&p->b);
 	close_fd(&p->state);
+	close_fd(&p->egress);
 	remove_dir(p->dir);
 	mem_free(p);
 	return 0;

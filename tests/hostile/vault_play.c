@@ -26,6 +26,9 @@ play_raise(struct play *p, bool with_key)
 	stage_start(&p->s, ROOM_VAULT, getenv("VAULT"));
 	stage_bytes(&p->s, FILE_CONF, SPAN_LIT("Name test\n"));
 	stage_file(&p->s, FILE_VAULT_STATE, play_dup(p->state));
+	stage_file(&p->s, FILE_VAULT_EGRESS, play_dup(p->egress));
+	if (p->limits != 0)
+		stage_file(&p->s, FILE_LIMITS, play_dup(p->limits));
 	if (with_key)
 		stage_bytes(&p->s, FILE_ROOT_KEY, span_of(root, sizeof(root)));
 	p->ledger = stage_link(&p->s, ROOM_LEDGER);
@@ -157,6 +160,7 @@ play_setup(void **state)
 
 	assert_non_null(p);
 	p->state = memfd_create("state", 0);
+	p->egress = memfd_create("egress", 0);
 	memset(p->blob.b, 0xb0, 16);
 	play_raise(p, true);
 	stage_go(&p->s);
@@ -181,6 +185,7 @@ play_teardown(void **state)
 	chan_close(&p->a);
 	chan_close(&p->b);
 	close_fd(&p->state);
+	close_fd(&p->egress);
 	mem_free(p);
 	return 0;
 }

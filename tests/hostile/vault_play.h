@@ -13,7 +13,8 @@ struct play {
 	struct stage s;
 	struct chan ledger, a, b; /* two workers: serials 100 and 200 */
 	uint64_t order, entry;
-	int state; /* the state file */
+	int state, egress; /* the files of the vault */
+	int limits;	   /* limits.conf; 0: none */
 	uint8_t wrap[WRAP_BYTES], key[KEY_BYTES];
 	ipc_b16 blob;
 };

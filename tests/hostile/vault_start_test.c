@@ -20,7 +20,8 @@ test_restart(void **state)
 static void
 dies(struct span key, struct span content, bool with_state, const char *sentence)
 {
-	struct play p = {.state = memfd_create("state", 0)};
+	struct play p = {
+	    .state = memfd_create("state", 0), .egress = memfd_create("egress", 0)};
 
 	if (content.len != 0)
 		assert_int_equal(file_pwrite(p.state, content.ptr, content.len, 0), SP_OK);
@@ -28,6 +29,7 @@ dies(struct span key, struct span content, bool with_state, const char *sentence
 	stage_bytes(&p.s, FILE_CONF, SPAN_LIT("Name test\n"));
 	if (with_state)
 		stage_file(&p.s, FILE_VAULT_STATE, play_dup(p.state));
+	stage_file(&p.s, FILE_VAULT_EGRESS, play_dup(p.egress));
 	if (key.len != 0)
 		stage_bytes(&p.s, FILE_ROOT_KEY, key);
 	assert_int_equal(
@@ -35,6 +37,7 @@ dies(struct span key, struct span content, bool with_state, const char *sentence
 	stage_closed(&p.s, &p.s.supervisor);
 	stage_died(&p.s, EXIT_CONFIG, sentence);
 	close_fd(&p.state);
+	close_fd(&p.egress);
 }
 
 static void
@@ -63,6 +66,7 @@ test_other_root(void **state)
 	stage_start(&other.s, ROOM_VAULT, getenv("VAULT"));
 	stage_bytes(&other.s, FILE_CONF, SPAN_LIT("Name test\n"));
 	stage_file(&other.s, FILE_VAULT_STATE, play_dup(p->state));
+	stage_file(&other.s, FILE_VAULT_EGRESS, play_dup(p->egress));
 	stage_bytes(&other.s, FILE_ROOT_KEY, span_of(key, sizeof(key)));
 	assert_int_equal(
 	    chan_send_go(&other.s.supervisor, &(struct ipc_go){.generation = 1}, -1), SP_OK);

@@ -7,6 +7,7 @@
 """
 import collections
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -102,10 +103,20 @@ class Closed(Exception):
     """The room at the other end has closed its socket."""
 
 
+_sources = itertools.count(1)
+
+
+def source():
+    """An address of the loopback that nobody has used: what workers do is recorded one by one only up to a rate for each address."""
+    n = next(_sources)
+    return f"127.66.{n // 250 % 250}.{n % 250 + 1}"
+
+
 class Evil:
-    def __init__(self, server, port=None):
+    def __init__(self, server, port=None, address=None):
+        """address: that it comes from; else one that nobody has used."""
         self.server = server
-        self.socket = socket.create_connection(("127.0.0.1", port or server.port), timeout=60)
+        self.socket = socket.create_connection(("127.0.0.1", port or server.port), timeout=60, source_address=(address or source(), 0))
         self.peer = "%s:%d" % self.socket.getsockname()
         self.socket.sendall(b"X")
         self.order(FACTS)
@@ -219,8 +230,8 @@ SERVER_VERSION = re.search(r'#define SSH_VERSION_STRING "(.*?)"', (TOP / "src/ip
 class EvilSftp(Evil):
     """The SFTP door's: it can ask the signer for its one signature, and the broker for logins."""
 
-    def __init__(self, server):
-        super().__init__(server, server.sftp_port)
+    def __init__(self, server, source=None):
+        super().__init__(server, server.sftp_port, source)
 
     def ask_signer(self, message, /, **values):
         self.send("signer", encode(message, **values))
@@ -298,8 +309,8 @@ class Following:
 
 
 @contextlib.contextmanager
-def evil_instance(identity, **settings):
-    """A server whose workers can be taken over. It must stop cleanly and its audit log must verify."""
+def evil_instance(identity, broker=False, **settings):
+    """A server whose workers can be taken over, and the broker too if wanted. It must stop cleanly and its audit log must verify."""
     real = binary()
     rooms = real.parent if (real.parent / "sallyport-broker").exists() else real.parent.parent / "libexec/sallyport"
     build = next(p for p in real.parents if (p / "tests/hostile/evil_worker").exists())
@@ -311,6 +322,8 @@ def evil_instance(identity, **settings):
         shutil.copy(program, programs / program.name)
     shutil.copy(build / "tests/hostile/evil_worker", programs / "sallyport-worker-https")
     shutil.copy(build / "tests/hostile/evil_worker_sftp", programs / "sallyport-worker-sftp")
+    if broker:
+        shutil.copy(build / "tests/hostile/evil_broker", programs / "sallyport-broker")
     before = dict(os.environ)
     os.environ["SALLYPORT_BIN"] = str(programs / "sallyport")
     try:

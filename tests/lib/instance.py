@@ -7,7 +7,6 @@
 
 Only processes that were started here are ever signalled.
 """
-import collections
 import itertools
 import json
 import os
@@ -28,6 +27,9 @@ TOP = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery"
 START_SECONDS = 30
 STOP_SECONDS = 30
+# Tests fail logins, break protocols and crash workers from the loopback, by the thousand: what that earns an address is tried
+# in test_scanner.py, on servers that allow none.
+ALLOWED = "127.0.0.0/8, ::1"
 ORDINARY_UID = 54321  # nobody's: an ordinary user without a home or a group
 
 
@@ -36,8 +38,21 @@ def binary():
     return Path(os.environ.get("SALLYPORT_BIN", TOP / "build/rel/root/bin/sallyport"))
 
 
-PORTS = itertools.cycle(range(10000, 32000))  # below those that the kernel gives to clients (net.ipv4.ip_local_port_range)
-collections.deque(itertools.islice(PORTS, os.getpid() * 97 % 22000), maxlen=0)  # tests of other processes begin elsewhere
+def own_ports():
+    """A block of ports that no other process of these tests takes, below those that the kernel gives to clients
+    (net.ipv4.ip_local_port_range).  A bound UDP socket, kept open, stands for the block."""
+    for first in range(10000, 32000, 200):
+        mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            mark.bind(("127.0.0.1", first))
+        except OSError:
+            mark.close()
+            continue
+        return mark, itertools.cycle(range(first, first + 200))
+    raise RuntimeError("no block of ports is left")
+
+
+PORTS_MARK, PORTS = own_ports()
 
 
 def free_ports(count):
@@ -119,6 +134,19 @@ def running(pid):
         return False
 
 
+def room(server, name):
+    """Process numbers of a room, below this server."""
+    found = []
+    for pid, _ in descendants(server.process.pid):
+        try:
+            argv0 = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+        except OSError:
+            continue
+        if argv0 == f"sallyport-{name}":
+            found.append(pid)
+    return found
+
+
 class Result:
     """What a command printed and how it ended."""
 
@@ -179,6 +207,19 @@ class Instance:
 
     # ---- the command line ----
 
+    def pids(self, room):
+        """Process numbers of a room's processes: children of the supervisor, by their first argument."""
+        found = []
+        for child in Path(f"/proc/{int((self.dir / 'run/pid').read_text())}/task").glob("*/children"):
+            for pid in child.read_text().split():
+                try:
+                    name = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+                except OSError:
+                    continue
+                if name == f"sallyport-{room}":
+                    found.append(int(pid))
+        return found
+
     def run(self, *args, stdin=None, timeout=60, check=True):
         """sallyport -C DIR ARGS as the instance's owner."""
         argv = self.identity.command([binary(), "-C", self.dir, *args])
@@ -198,7 +239,7 @@ class Instance:
             assert done.code == 0, f"init: {done}"
             self.initialised = done.json()
             shutil.copyfile(self.dir / "keys/https.crt", self.certificate)
-            for keyword, value in self.settings.items():
+            for keyword, value in {"AllowAddresses": ALLOWED, **self.settings}.items():
                 self.set(keyword, value)
         return done
 

@@ -245,7 +245,7 @@ admin_begin(struct admin_call *a)
 	a->detail = wr_of(a->detail_buf, sizeof(a->detail_buf));
 	a->page_bytes = 0;
 	a->ends_user = a->ends_session = 0;
-	a->shreds = false;
+	a->ends_all = a->shreds = false;
 	return a->result != NULL ? SP_OK : SP_ENOMEM;
 }
 

@@ -36,6 +36,7 @@ struct admin_call {
 	struct wr detail;     /* pairs of the record */
 	int64_t ends_user;    /* sessions of this user are ended with the change; 0: none */
 	int64_t ends_session; /* this session is; 0: none */
+	bool ends_all;	      /* every login is ended with the change */
 	bool shreds;	      /* a wrapped key was overwritten: no old page is to keep it */
 	char why[512];	      /* a sentence beyond the error's own, or "" */
 	size_t page_bytes;    /* taken by rows so far */

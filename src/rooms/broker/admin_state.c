@@ -1,5 +1,6 @@
 /* admin_state.c - status of the running server. */
 #include "base/text.h"
+#include "rooms/broker/addresses.h"
 #include "rooms/broker/admin.h"
 
 static const char *const states[] = {"down", "starting", "up", "stopping"};
@@ -62,6 +63,36 @@ ledger_json(json_t *o, const struct answer *a)
 		   o, "vault", json_string(a->head->vault_open != 0 ? "open" : "locked"));
 }
 
+/* lockdown_json - null when nothing is locked. */
+static json_t *
+lockdown_json(const struct broker *b)
+{
+	char words[64] = "";
+	struct text t = text_of(words, sizeof(words));
+
+	if (b->lockdown.doors == 0 && b->lockdown.keys == 0)
+		return json_null();
+	text_str(&t, "LOCKED:");
+	for (size_t i = 0; i < IPC_LOCKS; i++)
+		if ((b->lockdown.doors & ipc_locks[i].bit) != 0)
+			text_fmt(&t, " %s", ipc_locks[i].word);
+	if (b->lockdown.keys != 0)
+		text_str(&t, " keys");
+	return json_string(words);
+}
+
+static int
+addresses_json(json_t *o, const struct broker *b)
+{
+	size_t known, slowed, refused;
+
+	rep_counts(b->addresses->book, &known, &slowed, &refused);
+	return json_object_set_new(o, "addresses_slowed", json_integer((json_int_t)slowed)) |
+	       json_object_set_new(o, "addresses_refused", json_integer((json_int_t)refused)) |
+	       json_object_set_new(
+		   o, "scanner_contacts", json_integer((json_int_t)b->addresses->contacts));
+}
+
 static void
 status_head(struct broker *b, struct op *base, const struct answer *a)
 {
@@ -75,6 +106,7 @@ status_head(struct broker *b, struct op *base, const struct answer *a)
 	bad |= json_object_set_new(o, "https", json_string(b->start.conf.https_listen));
 	bad |= json_object_set_new(o, "admin", json_string(b->start.conf.admin_listen));
 	bad |= json_object_set_new(o, "sftp", json_string(b->start.conf.sftp_listen));
+	bad |= json_object_set_new(o, "lockdown", lockdown_json(b));
 	bad |= json_object_set_new(o, "serving", json_boolean(b->is_serving));
 	bad |= ledger_json(o, a);
 	bad |= json_object_set_new(o, "uids",
@@ -82,8 +114,10 @@ status_head(struct broker *b, struct op *base, const struct answer *a)
 					 : "all rooms share one: started by an ordinary user"));
 	bad |=
 	    json_object_set_new(o, "sessions", json_integer(sql_step(&q) == 1 ? sql_i64(&q) : 0));
-	bad |= json_object_set_new(o, "uploads", json_integer((json_int_t)(b->n_uploads - b->n_kept)));
+	bad |=
+	    json_object_set_new(o, "uploads", json_integer((json_int_t)(b->n_uploads - b->n_kept)));
 	bad |= json_object_set_new(o, "requests", json_integer((json_int_t)b->count.requests));
+	bad |= addresses_json(o, b);
 	bad |= json_object_set_new(o, "database_bytes", json_integer(db_size(b->db)));
 	bad |= json_object_set_new(o, "rooms", rooms_json(b));
 	if (bad == 0)

@@ -311,3 +311,55 @@ admin_session_revoke(struct admin_call *a)
 		rc = sql_run(a->db, SQL_SESSION_REMOVE, SI(id));
 	return rc == SP_OK ? admin_set(a, "ended", json_integer(1)) : rc;
 }
+
+/* remove_counted - run a statement that removes rows; how many, into the result. */
+static int
+remove_counted(struct admin_call *a, enum sql_id id, int64_t bind, const char *key)
+{
+	char number[24];
+	struct text t = text_of(number, sizeof(number));
+	int rc = sql_run(a->db, id, SI(bind));
+	int64_t n = db_changes(a->db);
+
+	if (rc != SP_OK)
+		return rc;
+	text_u64(&t, (uint64_t)n);
+	admin_detail(a, key, text_span(&t));
+	return admin_set(a, key, json_integer(n));
+}
+
+int
+admin_revoke(struct admin_call *a)
+{
+	const char *name = admin_arg(a, "user");
+	bool all = admin_arg(a, "all") != NULL;
+	char whose[24];
+	struct text of = text_of(whose, sizeof(whose));
+	int64_t user = 0, org;
+	int rc;
+
+	if (all == (name != NULL))
+		return admin_no(a, SP_EUSAGE, "give either --all or --user NAME");
+	if (all) {
+		a->ends_all = true;
+		rc = admin_record(a, EVENT_REVOKED, 0);
+	} else {
+		rc = admin_user(a, name, &user, &org);
+		a->ends_user = user;
+		if (rc == SP_OK)
+			rc = record_of_user(a, EVENT_REVOKED, user);
+	}
+	if (rc == SP_OK)
+		rc = remove_counted(
+		    a, all ? SQL_SESSIONS_REMOVE_ALL : SQL_SESSIONS_REMOVE_USER, user, "sessions");
+	if (rc == SP_OK)
+		rc = remove_counted(
+		    a, all ? SQL_TOKENS_REMOVE_ALL : SQL_TOKENS_REMOVE_USER, user, "tokens");
+	/* there may be any number of them: the record does not name each (rows.h) */
+	if (all)
+		text_str(&of, "all");
+	else
+		text_u64(&of, (uint64_t)user);
+	admin_detail(a, "tokens-of", text_span(&of));
+	return rc == SP_OK ? rows_forget(a->db) : rc;
+}

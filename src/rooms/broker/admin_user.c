@@ -6,7 +6,7 @@
 
 static const char *const levels[] = {
     "anonymous", "temporaryuser", "user", "audituser", "fileadmin", "admin", "sysadmin"};
-static const char *const statuses[] = {"active", "suspended"};
+static const char *const statuses[] = {"active", "suspended", "frozen"};
 
 static const char *
 word_of(const char *const *words, size_t n, int64_t i)

@@ -33,6 +33,8 @@ struct answer {
 	int err;		     /* SP_OK or an error */
 	uint64_t entry;		     /* RECORDED, RELEASED, WRAPPED: entry of the audit log */
 	uint32_t retry_after;	     /* seconds, with err */
+	uint8_t kind, budget;	     /* REFUSED: the limit that the vault named; budget 0: none */
+	bool froze;		     /* REFUSED: and it froze that principal */
 	uint32_t epoch;		     /* ORG_KEY_DONE */
 	struct span wrap;	     /* WRAPPED */
 	struct span phc;	     /* PASSWORD_RESULT after PASSWORD_MAKE */
@@ -69,6 +71,7 @@ struct op {
 	size_t bytes;
 	struct actor actor;   /* who asks, copied */
 	enum door door;	      /* through which */
+	uint8_t kind, budget; /* a limit of the vault's that it ran into; budget 0: none */
 	struct auth_job *job; /* one-time codes: the work whose key is on its way; owned */
 	struct op *hash_next, *list_next;
 };
@@ -79,9 +82,10 @@ struct worker {
 	enum room room;
 	uint8_t listener;
 	bool is_authed, is_busy, is_dead;
-	bool is_limited; /* worker-sftp: it reported the limit that ends its connection */
-	uint32_t dead_s; /* since it is dead */
-	unsigned reads;	 /* releases for it that the ledger has not answered */
+	unsigned contacts; /* how often it has accused its client */
+	bool is_limited;   /* worker-sftp: it reported the limit that ends its connection */
+	uint32_t dead_s;   /* since it is dead */
+	unsigned reads;	   /* releases for it that the ledger has not answered */
 	struct chan chan;
 	struct loop_watch *watch;
 	struct broker *broker;
@@ -153,7 +157,8 @@ struct broker {
 	} backfill;
 	struct name_lock *locks;
 	struct flood *flood;
-	struct tickets *tickets; /* passwords that were right, until their codes come; owned */
+	struct addresses *addresses; /* who is slowed, refused; owned */
+	struct tickets *tickets;     /* passwords that were right, until their codes come; owned */
 	struct download_count *downloads;
 	size_t n_downloads;
 
@@ -161,6 +166,7 @@ struct broker {
 	int64_t next_id, ids_end;
 	char dummy_phc[256];
 	struct room_now rooms[ROOM_COUNT];
+	struct ipc_lockdown_state lockdown; /* as the supervisor told */
 	struct counters count;
 	bool hold_shredding; /* a backup is being taken */
 	/* the last commit found no room: what only keeps count is not written, so that reading goes
@@ -243,6 +249,8 @@ int ledger_intents(struct broker *b, struct op *op, uint64_t entry, op_fn next) 
  * SP_EUNAVAIL. */
 int ledger_link(struct broker *b, int fd) MUST_USE;
 void ledger_lost(struct broker *b);
+/* decoy_touched - decoy.c: suspend the user, end the sessions and connections. */
+void decoy_touched(struct broker *b, const struct ipc_decoy_touched *m);
 
 /* ---- signer_link.c: session identifiers come from the signer, which made them ---- */
 
@@ -275,6 +283,8 @@ int worker_access(struct broker *b, struct worker *w, const struct access **ret)
  * open. body  encoded by ipc_put_*   fd  owned by reply, -1: none */
 void reply(struct broker *b, uint64_t serial, uint16_t id, struct span body, int fd);
 void reply_failed(struct broker *b, uint64_t serial, int err, uint32_t retry_after);
+/* reply_limit - the same, with the limit that an operation ran into as detail. */
+void reply_limit(struct broker *b, const struct op *op, int err, uint32_t retry_after);
 void reply_done(struct broker *b, uint64_t serial, uint64_t value);
 /* REPLY - encode and reply: REPLY(b, serial, ENTRY, entry, &m, -1) */
 #define REPLY(b, serial, NAME, name, m, fd)                                                        \
@@ -301,6 +311,8 @@ int handle_login_ticket(struct broker *b, struct worker *w, struct span body);
 int handle_limit_hit(struct broker *b, struct worker *w, struct span body);
 int handle_login_key(struct broker *b, struct worker *w, struct span body);
 int handle_login_secret(struct broker *b, struct worker *w, struct span body);
+/* user_frozen - the vault has frozen this user: no session, connection or login any more. (frozen.c) */
+void user_frozen(struct broker *b, int64_t user);
 /* ssh_forget - the worker is gone, or its socket: its session ends with it. */
 void ssh_forget(struct broker *b, struct worker *w);
 /* ssh_tried_name - the name of a connection's first login request; borrowed from w; empty: none. */

@@ -9,6 +9,7 @@
 #include "rooms/broker/control.h"
 #include "rooms/broker/rotate.h"
 #include "rooms/broker/trial.h"
+#include "rooms/broker/ticket.h"
 #include "sys/fd.h"
 #include "sys/log.h"
 
@@ -224,6 +225,14 @@ not_done(struct broker *b, struct admin_op *op, int err)
 	admin_refuse(b, op, err);
 }
 
+/* Every login, and every password that waits for its one-time code. */
+static void
+logins_end(struct broker *b)
+{
+	tickets_clear(b);
+	worker_kill(b, 0, 0);
+}
+
 static void
 recorded(struct broker *b, struct op *base, const struct answer *answer)
 {
@@ -244,6 +253,8 @@ recorded(struct broker *b, struct op *base, const struct answer *answer)
 		worker_kill(b, a->ends_user, 0);
 	if (err == SP_OK && a->ends_session != 0)
 		worker_kill(b, 0, a->ends_session);
+	if (err == SP_OK && a->ends_all)
+		logins_end(b);
 	if (err == SP_OK && a->shreds)
 		b->wants_checkpoint = true;
 	if (err == SP_OK)

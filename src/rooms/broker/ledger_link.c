@@ -1,4 +1,5 @@
 /* ledger_link.c - the broker's side of the audit log: orders out, answers to their operations. */
+#include "base/limits.h"
 #include "base/text.h"
 #include "rooms/broker/broker.h"
 #include "rooms/broker/outbox.h"
@@ -220,14 +221,22 @@ static void
 answer_op(struct broker *b, uint64_t ref, const struct answer *a)
 {
 	struct op *op = op_take(b, ref);
+	int64_t frozen = 0;
 
 	if (a->entry > b->max_entry)
 		b->max_entry = a->entry;
 	/* an answer to what was given up, or to what somebody else works on, changes nothing */
-	if (op == NULL || op->helper != 0)
+	if (op == NULL || op->helper != 0) {
 		log_warning("the ledger answered a question that was not asked");
-	else
-		op->next(b, op, a);
+		return;
+	}
+	op->kind = a->kind;
+	op->budget = a->budget;
+	if (a->kind == PRINCIPAL_USER && (a->froze || a->err == SP_EFROZEN))
+		frozen = op->actor.user;
+	op->next(b, op, a);
+	if (frozen != 0) /* now that it is answered */
+		user_frozen(b, frozen);
 }
 
 /* The message types that answer an operation; false: malformed. */
@@ -262,6 +271,9 @@ take_answer(struct broker *b, const struct chan_msg *m)
 			return false;
 		a.err = u.refused.err != 0 ? -(int)u.refused.err : SP_EREFUSED;
 		a.retry_after = u.refused.retry_after;
+		a.kind = u.refused.kind;
+		a.budget = u.refused.budget;
+		a.froze = u.refused.froze != 0;
 		answer_op(b, u.refused.ref, &a);
 		return true;
 	case IPC_WRAPPED:
@@ -295,6 +307,7 @@ take_ledger(struct broker *b, const struct chan_msg *m)
 {
 	struct ipc_intent intent;
 	struct ipc_intents_end end;
+	struct ipc_decoy_touched touched;
 
 	switch (m->id) {
 	case IPC_INTENT:
@@ -306,6 +319,11 @@ take_ledger(struct broker *b, const struct chan_msg *m)
 		if (ipc_get_intents_end(m->body, &end) != SP_OK)
 			return false;
 		reconcile_end(b, &end);
+		return true;
+	case IPC_DECOY_TOUCHED:
+		if (ipc_get_decoy_touched(m->body, &touched) != SP_OK)
+			return false;
+		decoy_touched(b, &touched);
 		return true;
 	default:
 		return take_answer(b, m);

@@ -1,4 +1,5 @@
 /* op.c - operations, their refs, and the group commit. */
+#include "rooms/broker/addresses.h"
 #include "rooms/broker/broker.h"
 #include "rooms/broker/outbox.h"
 #include "sys/fd.h"
@@ -42,7 +43,7 @@ op_fail(struct broker *b, struct op *op, int err, uint32_t retry_after)
 	if (op->fail != NULL)
 		op->fail(b, op, err, retry_after);
 	else if (op->serial != 0)
-		reply_failed(b, op->serial, err, retry_after);
+		reply_limit(b, op, err, retry_after);
 	op_end(b, op);
 }
 
@@ -170,6 +171,7 @@ broker_idle(void *arg)
 {
 	struct broker *b = arg;
 
+	addresses_idle(b);
 	/* what runs after a commit may write again: until there is nothing left */
 	for (unsigned i = 0; i < 64; i++) {
 		int err = commit(b);

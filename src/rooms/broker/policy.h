@@ -25,7 +25,7 @@ enum level {
 	LEVEL_ADMIN,
 	LEVEL_SYSADMIN
 };
-enum status { STATUS_ACTIVE, STATUS_SUSPENDED };
+enum status { STATUS_ACTIVE, STATUS_SUSPENDED, STATUS_FROZEN /* by the vault */ };
 enum folder_type { FOLDER_NORMAL = 1, FOLDER_ROOT = 6 };
 enum subject_kind { SUBJECT_USER, SUBJECT_GROUP };
 

@@ -141,6 +141,8 @@ metrics(struct broker *b, const struct ipc_head *head, struct text *t)
 	    c->violations);
 	metric(t, "commits_total", "counter", "Commits of the database.", c->commits);
 	metric(t, "database_bytes", "gauge", "Size of the database.", (uint64_t)db_size(b->db));
+	metric(t, "locked_doors", "gauge", "Doors that a lockdown keeps closed.",
+	    (uint64_t)__builtin_popcount(b->lockdown.doors));
 	metric(t, "ledger_up", "gauge", "Whether the audit log takes entries.", head != NULL);
 	metric(t, "vault_open", "gauge", "Whether the vault has its root key.",
 	    head != NULL && head->vault_open);

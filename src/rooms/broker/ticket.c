@@ -70,6 +70,13 @@ ticket_spend(struct broker *b, uint64_t number)
 }
 
 void
+tickets_clear(struct broker *b)
+{
+	for (size_t i = 0; b->tickets != NULL && i < TICKETS_MAX; i++)
+		clear(&b->tickets->list[i]);
+}
+
+void
 tickets_free(struct broker *b)
 {
 	if (b->tickets != NULL)

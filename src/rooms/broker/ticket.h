@@ -26,6 +26,8 @@ struct ticket {
 void ticket_earn(struct broker *b, uint64_t serial, const struct attempt *a);
 /* ticket_spend - a login came of it (0: of none). */
 void ticket_spend(struct broker *b, uint64_t number);
+/* tickets_clear - none is good any more; their numbers are not used again. */
+void tickets_clear(struct broker *b);
 void tickets_free(struct broker *b);
 /* login_by_ticket - login.c: the rest of a password login. */
 int login_by_ticket(struct broker *b, struct worker *w, const struct ticket *t, struct span code,

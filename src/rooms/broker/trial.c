@@ -38,6 +38,19 @@ trial_done(struct broker *b, const struct op *op, uint64_t entry, const char *sa
 }
 
 void
+trial_now(struct broker *b, struct record *rec)
+{
+	DEFER(mem_freep) char *are = mem_alloc(ROWS_DETAIL_MAX);
+	struct text t;
+
+	if (are == NULL)
+		return;
+	t = text_of(are, ROWS_DETAIL_MAX);
+	if (rows_record(b->db, &t) == SP_OK && are[0] != '\0')
+		ipc_pair_put(&rec->detail, "rows-now", text_span(&t));
+}
+
+void
 ledger_undone(struct broker *b, const struct op *op, uint64_t entry, const char *why)
 {
 	struct record rec;

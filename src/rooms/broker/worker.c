@@ -1,5 +1,8 @@
 /* worker.c - the processes at the other ends of the broker's sockets: what they may ask, and their
  * replies. */
+#include "base/limits.h"
+#include "base/text.h"
+#include "rooms/broker/addresses.h"
 #include "rooms/broker/broker.h"
 #include "rooms/broker/outbox.h"
 #include "rooms/broker/put.h"
@@ -29,6 +32,7 @@ static const struct {
     {IPC_LOGIN_KEY, FIRST, handle_login_key},
     {IPC_LOGIN_SECRET, FIRST, handle_login_secret},
     {IPC_LIMIT_HIT, FIRST, handle_limit_hit},
+    {IPC_CONTACT, FIRST, handle_contact},
     {IPC_ORG_GET, FIRST, handle_org_get},
     {IPC_REPORT, FIRST, handle_report},
     {IPC_SELF, BEGIN, handle_self},
@@ -116,6 +120,11 @@ worker_peer(struct broker *b, uint64_t serial, struct span address)
 	if (w == NULL || address.len == 0 || w->actor.address[0] != '\0')
 		return;
 	memcpy(w->actor.address, address.ptr, address.len < 64 ? address.len : 64);
+	/* the gate had not heard of it yet */
+	if (b->is_serving && addresses_refused(b, w->actor.address)) {
+		worker_end(b, w);
+		return;
+	}
 	if (b->is_serving && watch(b, w) != SP_OK)
 		worker_violation(b, w, 0, SP_ENOMEM);
 }
@@ -278,11 +287,12 @@ reply(struct broker *b, uint64_t serial, uint16_t id, struct span body, int fd)
 	b->replies_end = &o->next;
 }
 
-void
-reply_failed(struct broker *b, uint64_t serial, int err, uint32_t retry_after)
+static void
+reply_failed_as(
+    struct broker *b, uint64_t serial, int err, uint32_t retry_after, const char *detail)
 {
 	struct ipc_failed m = {
-	    .err = (uint16_t)-err, .retry_after = retry_after, .detail = span_of(NULL, 0)};
+	    .err = (uint16_t)-err, .retry_after = retry_after, .detail = span_str(detail)};
 	uint8_t buf[IPC_SIZE_FAILED];
 	struct wr out = wr_of(buf, sizeof(buf));
 	int bad = ipc_put_failed(&out, &m);
@@ -291,6 +301,24 @@ reply_failed(struct broker *b, uint64_t serial, int err, uint32_t retry_after)
 	b->count.failed++;
 	/* nothing that failed depends on the commit */
 	send_now(b, serial, IPC_FAILED, wr_span(&out), -1);
+}
+
+void
+reply_failed(struct broker *b, uint64_t serial, int err, uint32_t retry_after)
+{
+	reply_failed_as(b, serial, err, retry_after, "");
+}
+
+void
+reply_limit(struct broker *b, const struct op *op, int err, uint32_t retry_after)
+{
+	char limit[64], detail[128] = "";
+	struct text t = text_of(detail, sizeof(detail));
+
+	budget_say(op->kind, op->budget, limit, sizeof(limit));
+	if (limit[0] != '\0')
+		text_fmt(&t, "%s: %s", sp_strerror(err), limit);
+	reply_failed_as(b, op->serial, err, retry_after, detail);
 }
 
 void

@@ -173,12 +173,35 @@ ledger_stage(struct ledger *l, struct entry *e, struct pending then)
 	err = add_text(l, e, t_us);
 	if (err == SP_OK) {
 		then.entry = e->n;
+		if (conf_has_word(l->room.conf.lockdown_on, e->event->name))
+			then.rule = e->event->number;
 		if (then.order != NULL)
 			then.order->entry = e->n;
 		err = pending_add(l, &then);
 	}
-	if (err != SP_OK)
+	if (err != SP_OK) {
 		order_free(then.order);
+		mem_free(then.touch);
+	}
+	return err;
+}
+
+/* note - stage an entry of our own; w: its details. */
+static int
+note(struct ledger *l, struct entry *e, const struct seat *seat, struct wr *w, struct pending then)
+{
+	int err;
+
+	VERIFY(!w->bad);
+	e->detail = wr_span(w);
+	if (seat != NULL) {
+		e->door = seat_door(seat);
+		e->listener = seat_listener(seat);
+		e->addr = span_str(seat->addr);
+	}
+	err = ledger_stage(l, e, then);
+	if (err != SP_OK)
+		log_error("%s could not be recorded: %s", e->event->name, sp_strerror(err));
 	return err;
 }
 
@@ -189,23 +212,30 @@ ledger_note(struct ledger *l, enum event event, const struct seat *seat, uint64_
 	uint8_t buf[1600];
 	struct wr w = wr_of(buf, sizeof(buf));
 	struct entry e = {.event = event_row((uint16_t)event), .serial = serial};
-	struct pending none = {0};
-	int err;
 
 	if (key1 != NULL)
 		ipc_pair_put(&w, key1, value1);
 	if (key2 != NULL)
 		ipc_pair_put(&w, key2, value2);
-	VERIFY(!w.bad);
-	e.detail = wr_span(&w);
-	if (seat != NULL) {
-		e.door = seat_door(seat);
-		e.listener = seat_listener(seat);
-		e.addr = span_str(seat->addr);
-	}
-	err = ledger_stage(l, &e, none);
-	if (err != SP_OK)
-		log_error("%s could not be recorded: %s", e.event->name, sp_strerror(err));
+	(void)note(l, &e, seat, &w, (struct pending){0}); /* said already */
+}
+
+void
+ledger_notice(struct ledger *l, const struct seat *seat, const struct ipc_notice *m)
+{
+	uint8_t buf[1600];
+	struct wr w = wr_of(buf, sizeof(buf));
+	struct entry e = {.event = event_row(m->event), .serial = m->serial};
+	struct pending then = {.then = m->ref != 0 ? THEN_NOTED : THEN_NOTHING, .ref = m->ref};
+	int err;
+
+	if (m->room.len != 0)
+		ipc_pair_put(&w, "room", m->room);
+	if (m->text.len != 0)
+		ipc_pair_put(&w, "text", m->text);
+	err = note(l, &e, seat, &w, then);
+	if (err != SP_OK && m->ref != 0)
+		answer_noted(l, m->ref, err, 0);
 }
 
 /* ---- committing ---- */
@@ -220,12 +250,29 @@ follow(struct ledger *l, struct pending *p)
 		answer_recorded(l, p->broker, p->ref, p->entry);
 		break;
 	case THEN_REFUSED:
-		answer_refused(l, p->broker, p->ref, -(int)p->err, p->retry_after);
+		answer_no(l, p);
+		break;
+	case THEN_TOUCHED:
+		decoys_tell(l, p->touch, p->entry);
+		mem_free(TAKE_PTR(p->touch));
+		break;
+	case THEN_NOTED:
+		answer_noted(l, p->ref, SP_OK, p->entry);
 		break;
 	case THEN_ORDER:
 		order_pass(l, TAKE_PTR(p->order));
 		break;
 	}
+}
+
+/* Events that LockdownOn names are the supervisor's to act upon. */
+static void
+tell_rule(struct ledger *l, const struct pending *p)
+{
+	struct ipc_alarm_rule m = {.event = p->rule, .entry = p->entry};
+
+	if (p->rule != 0 && chan_send_alarm_rule(&l->room.supervisor, &m, -1) != SP_OK)
+		l->stopping = true;
 }
 
 static void
@@ -234,10 +281,15 @@ fail_pending(struct ledger *l, int err)
 	for (size_t i = 0; i < l->n_pending; i++) {
 		struct pending *p = &l->pending[i];
 
-		if (p->then != THEN_NOTHING)
+		if (p->then == THEN_TOUCHED) /* not on record, and acted upon all the same */
+			decoys_tell(l, p->touch, p->entry);
+		else if (p->then == THEN_NOTED)
+			answer_noted(l, p->ref, err, 0);
+		else if (p->then != THEN_NOTHING)
 			answer_refused(
 			    l, p->broker, p->order != NULL ? p->order->ref : p->ref, err, 0);
 		order_free(TAKE_PTR(p->order));
+		mem_free(TAKE_PTR(p->touch));
 	}
 	l->n_pending = 0;
 }
@@ -257,6 +309,8 @@ ledger_commit(struct ledger *l)
 		    "ledger/wal could not be synced: %s; it is read anew at the next start",
 		    sp_strerror(err));
 	l->n_pending = 0;
+	for (size_t i = 0; i < n; i++)
+		tell_rule(l, &l->pending[i]);
 	for (size_t i = 0; i < n; i++)
 		follow(l, &l->pending[i]);
 	orders_push(l);

@@ -34,10 +34,20 @@ answer_refused(struct ledger *l, uint64_t broker, uint64_t ref, int err, uint32_
 }
 
 void
+answer_no(struct ledger *l, const struct pending *p)
+{
+	ANSWER(l, p->broker, REFUSED, refused, .ref = p->ref, .err = p->err,
+	    .retry_after = p->retry_after, .kind = p->kind, .budget = p->budget,
+	    .froze = p->froze);
+}
+
+void
 answer_order(struct ledger *l, const struct order *o, const struct ipc_v_result *r)
 {
-	if (o->kind == IPC_RELEASE)
-		return; /* RELEASED was said when the order was given; the vault told the worker */
+	if (o->kind == IPC_RELEASE) {
+		ANSWER(l, o->broker, RELEASED, released, .ref = o->ref, .entry = o->entry);
+		return;
+	}
 	if (o->kind == IPC_ORG_KEY)
 		ANSWER(l, o->broker, ORG_KEY_DONE, org_key_done, .ref = o->ref, .err = r->err,
 		    .epoch = r->epoch);
@@ -112,8 +122,9 @@ refuse(struct ledger *l, uint64_t ref, int err)
 	answer_refused(l, l->asking, ref, err, 0);
 }
 
-/* Stage the entry of an order; the order is given to the vault when it is durable. */
-static void
+/* Stage the entry of an order; the order is given to the vault when it is durable.  false: it was
+ * refused */
+static bool
 stage_order(struct ledger *l, struct entry *e, struct order *o)
 {
 	uint64_t ref = o->ref;
@@ -122,6 +133,7 @@ stage_order(struct ledger *l, struct entry *e, struct order *o)
 
 	if (err != SP_OK)
 		refuse(l, ref, err);
+	return err == SP_OK;
 }
 
 /* ---- messages ---- */
@@ -150,6 +162,8 @@ on_record(struct ledger *l, struct span body)
 	err = ledger_stage(l, &e, then);
 	if (err != SP_OK)
 		refuse(l, m.ref, err);
+	else
+		decoys_look(l, &e, /* released= */ false);
 	return SP_OK;
 }
 
@@ -258,8 +272,8 @@ on_release(struct ledger *l, struct span body)
 		o = release_order(l, &m);
 		if (o == NULL)
 			refuse(l, m.ref, SP_ENOMEM);
-		else
-			stage_order(l, &e, o);
+		else if (stage_order(l, &e, o) && (receivers(m.event) & R_WORKERS) != 0)
+			decoys_look(l, &e, /* released= */ true);
 	}
 	return SP_OK;
 }
@@ -316,7 +330,7 @@ on_seal(struct ledger *l, struct span body)
 	e.blob = m.blob.b;
 	e.size = m.length;
 	e.has_size = true;
-	stage_order(l, &e, o);
+	(void)stage_order(l, &e, o); /* refused already */
 	return SP_OK;
 }
 
@@ -339,7 +353,7 @@ on_rewrap(struct ledger *l, struct span body)
 	o->org = m.org;
 	memcpy(o->blob, m.blob.b, sizeof(o->blob));
 	e.blob = m.blob.b;
-	stage_order(l, &e, o);
+	(void)stage_order(l, &e, o); /* refused already */
 	return SP_OK;
 }
 
@@ -385,7 +399,7 @@ on_org_key(struct ledger *l, struct span body)
 	e.user = m.user;
 	e.org = m.org_name;
 	e.detail = wr_span(&w);
-	stage_order(l, &e, o);
+	(void)stage_order(l, &e, o); /* refused already */
 	return SP_OK;
 }
 

@@ -10,7 +10,7 @@
 
 /* changes that say themselves what they do, without "rows" */
 static const enum event changes[] = {EVENT_FILE_CREATED, EVENT_FILE_REPLACED, EVENT_FILE_DELETED,
-    EVENT_FILE_RENAMED, EVENT_FILE_SHREDDED, EVENT_FOLDER_DELETED};
+    EVENT_FILE_RENAMED, EVENT_FILE_SHREDDED, EVENT_FOLDER_DELETED, EVENT_REVOKED};
 
 /* The number of the change that this entry is about to make; 0: of none. */
 static uint16_t

@@ -6,6 +6,7 @@
 #ifndef SP_LEDGER_LEDGER_H
 #define SP_LEDGER_LEDGER_H
 
+#include "base/decoy.h"
 #include "ipc/room.h"
 #include "rooms/ledger/entry.h"
 #include "rooms/ledger/link.h"
@@ -42,16 +43,31 @@ struct order_list {
 };
 
 /* What follows when an entry is durable. */
-enum then { THEN_NOTHING, THEN_RECORDED, THEN_ORDER, THEN_REFUSED };
+enum then { THEN_NOTHING, THEN_RECORDED, THEN_ORDER, THEN_REFUSED, THEN_NOTED, THEN_TOUCHED };
+/* Who touched a decoy. */
+struct touch {
+	uint64_t serial;
+	char user[65], address[65];
+};
+/* The decoys, as the supervisor has told. */
+struct decoys {
+	uint8_t *content;   /* owned */
+	struct decoy *list; /* owned; spans point into content */
+	size_t n;
+};
 struct pending {
 	enum then then;
 	uint64_t broker, ref, entry;
 	uint16_t err;
+	uint16_t rule; /* event that LockdownOn names; 0: none */
 	uint32_t retry_after;
+	uint8_t kind, budget, froze; /* as in V_RESULT */
 	struct order *order; /* owned */
+	struct touch *touch; /* owned */
 };
 
 struct ledger {
+	struct decoys decoys;
 	struct room_start room;
 	struct loop *loop;
 	struct link broker, vault;
@@ -82,13 +98,16 @@ struct ledger {
 /* ledger_open_log - open, recover; records log.created or log.recovered.  Dies with a sentence. */
 void ledger_open_log(struct ledger *l);
 /* ledger_stage - append an entry to the group; n, t_us and salt of e are filled in here.
- *   then    what follows; its entry is filled in here; its order is owned by the group from now on,
- * and freed on failure errors  SP_EDISKFULL, SP_ENOMEM, SP_ECRYPTO */
+ *   then    what follows; its entry is filled in here; its order and touch are owned by the group
+ * from now on, and freed on failure errors  SP_EDISKFULL, SP_ENOMEM, SP_ECRYPTO */
 int ledger_stage(struct ledger *l, struct entry *e, struct pending then) MUST_USE;
-/* ledger_note - an event of the ledger's or the supervisor's own, with up to two details (NULL:
+/* ledger_note - an event of the ledger's own, with up to two details (NULL:
  * none). */
 void ledger_note(struct ledger *l, enum event event, const struct seat *seat, uint64_t serial,
     const char *key1, struct span value1, const char *key2, struct span value2);
+/* ledger_notice - an event of the supervisor's, which is told when it is durable if it wants to be.
+ *   seat  of its serial; NULL: none */
+void ledger_notice(struct ledger *l, const struct seat *seat, const struct ipc_notice *m);
 /* ledger_commit - make the group durable and do what follows.  Dies when a sync fails. */
 void ledger_commit(struct ledger *l);
 /* ledger_idle - a loop_idle_fn: commit, then see to checkpoints and the end. */
@@ -104,6 +123,8 @@ void broker_ready(void *arg, int fd, unsigned events);
 /* answer_* - to the broker that asked; dropped when that one is gone. */
 void answer_recorded(struct ledger *l, uint64_t broker, uint64_t ref, uint64_t entry);
 void answer_refused(struct ledger *l, uint64_t broker, uint64_t ref, int err, uint32_t retry_after);
+/* answer_no - the same, with the limit that the vault named. */
+void answer_no(struct ledger *l, const struct pending *p);
 void answer_order(struct ledger *l, const struct order *o, const struct ipc_v_result *r);
 /* seat_of - the worker of a serial; the supervisor's messages are served first when it is not
  * known. */
@@ -119,12 +140,24 @@ void orders_push(struct ledger *l);
 void orders_fail(struct ledger *l, int err);
 void vault_ready(void *arg, int fd, unsigned events);
 
+/* ---- decoys.c ---- */
+/* decoys_take - a new list (fd is closed).  SP_ESYNTAX and the like: the old one stays. */
+int decoys_take(struct ledger *l, int fd) MUST_USE;
+void decoys_done(struct ledger *l);
+/* decoys_look - is what was just staged the touching of a decoy?  Then that is staged, too.
+ *   released  e is the release of a key to a worker */
+void decoys_look(struct ledger *l, const struct entry *e, bool released);
+/* decoys_tell - supervisor and broker act on it. */
+void decoys_tell(struct ledger *l, const struct touch *t, uint64_t entry);
+
 /* ---- intents.c ---- */
 /* intents_begin - answer INTENTS_GET, a piece at a time. */
 void intents_begin(struct ledger *l, const struct ipc_intents_get *m);
 void intents_end(struct ledger *l);
 
 /* ---- supervisor.c ---- */
+/* answer_noted - tell the supervisor of the entry that it waits for. */
+void answer_noted(struct ledger *l, uint64_t ref, int err, uint64_t entry);
 void supervisor_drain(struct ledger *l);
 void supervisor_ready(void *arg, int fd, unsigned events);
 /* supervisor_take - one message.  Errors: we no longer understand our own supervisor. */

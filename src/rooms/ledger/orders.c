@@ -2,6 +2,7 @@
  * with its socket. */
 #include "rooms/ledger/ledger.h"
 
+#include "base/limits.h"
 #include "sys/log.h"
 
 void
@@ -91,20 +92,6 @@ fail_order(struct ledger *l, struct order *o, int err)
 	order_free(o);
 }
 
-static void
-tell_released(struct ledger *l, const struct order *o)
-{
-	struct ipc_released m = {.ref = o->ref, .entry = o->entry};
-	uint8_t buf[IPC_SIZE_RELEASED];
-	struct wr w = wr_of(buf, sizeof(buf));
-	int err = ipc_put_released(&w, &m);
-
-	if (err == SP_OK && o->broker == l->broker.generation)
-		err = link_send(&l->broker, IPC_RELEASED, &w);
-	if (err != SP_OK)
-		ledger_lies(l, &l->broker, IPC_RELEASED, err);
-}
-
 void
 orders_push(struct ledger *l)
 {
@@ -119,8 +106,6 @@ orders_push(struct ledger *l)
 			ledger_lies(l, &l->vault, o->kind, err);
 			return; /* which has answered them all */
 		}
-		if (o->kind == IPC_RELEASE)
-			tell_released(l, o);
 	}
 }
 
@@ -166,12 +151,32 @@ asked_of(uint16_t kind)
 	}
 }
 
+/* The vault froze a principal with this refusal: an entry of its own. */
+static void
+record_frozen(struct ledger *l, const struct order *o, const struct ipc_v_result *r, struct entry e)
+{
+	uint8_t buf[128];
+	char number[32];
+	struct text t = text_of(number, sizeof(number));
+	struct wr w = wr_of(buf, sizeof(buf));
+
+	if (r->froze == 0 || r->kind >= PRINCIPAL_KINDS)
+		return;
+	text_u64(&t, o->user);
+	ipc_pair_put(&w, "principal", span_str(principal_word((enum principal_kind)r->kind)));
+	ipc_pair_put(&w, "number", text_span(&t));
+	e.event = event_row(EVENT_PRINCIPAL_FROZEN);
+	e.detail = wr_span(&w);
+	if (ledger_stage(l, &e, (struct pending){0}) != SP_OK)
+		log_error("principal.frozen could not be recorded");
+}
+
 /* The refusal goes on record, then the broker hears of it. */
 static void
 record_refusal(struct ledger *l, const struct order *o, const struct ipc_v_result *r)
 {
 	uint8_t buf[512];
-	char number[32];
+	char number[32], limit[64];
 	struct text t = text_of(number, sizeof(number));
 	struct wr w = wr_of(buf, sizeof(buf));
 	const struct seat *seat = o->serial != 0 ? seats_find(&l->seats, o->serial) : NULL;
@@ -179,7 +184,10 @@ record_refusal(struct ledger *l, const struct order *o, const struct ipc_v_resul
 	    .broker = o->broker,
 	    .ref = o->ref,
 	    .err = r->err,
-	    .retry_after = r->retry_after};
+	    .retry_after = r->retry_after,
+	    .kind = r->kind,
+	    .budget = r->budget,
+	    .froze = r->froze};
 	struct entry e = {.event = event_row(EVENT_RELEASE_REFUSED),
 	    .serial = o->serial,
 	    .user = span_str(o->user_name),
@@ -196,6 +204,9 @@ record_refusal(struct ledger *l, const struct order *o, const struct ipc_v_resul
 		ipc_pair_put(&w, "entry", text_span(&t));
 	ipc_pair_put(&w, "error", span_str(sp_err_row(r->err)->name));
 	ipc_pair_put(&w, "reason", span_str(sp_strerror(r->err)));
+	budget_say(r->kind, r->budget, limit, sizeof(limit));
+	if (limit[0] != '\0')
+		ipc_pair_put(&w, "limit", span_str(limit));
 	e.detail = wr_span(&w);
 	if (seat != NULL) {
 		e.door = seat_door(seat);
@@ -208,7 +219,8 @@ record_refusal(struct ledger *l, const struct order *o, const struct ipc_v_resul
 	}
 	err = ledger_stage(l, &e, then);
 	if (err != SP_OK && then.then != THEN_NOTHING)
-		answer_refused(l, o->broker, o->ref, -(int)r->err, r->retry_after);
+		answer_no(l, &then);
+	record_frozen(l, o, r, e);
 }
 
 static int
@@ -239,9 +251,13 @@ on_state(struct ledger *l, struct span body)
 	struct ipc_v_state m;
 	int err = ipc_get_v_state(body, &m);
 
-	if (err == SP_OK)
-		l->vault_open = m.open == 1;
-	return err;
+	if (err != SP_OK)
+		return err;
+	l->vault_open = m.open == 1;
+	if (m.counters != 0) /* enum governor_start of the vault */
+		ledger_note(l, m.counters == 1 ? EVENT_COUNTERS_BEGUN : EVENT_COUNTERS_LOST, NULL,
+		    0, NULL, span_of(NULL, 0), NULL, span_of(NULL, 0));
+	return SP_OK;
 }
 
 void

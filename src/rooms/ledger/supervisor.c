@@ -49,6 +49,15 @@ on_register(struct ledger *l, struct span body)
 	return err != SP_OK ? err : seats_add(&l->seats, m.serial, (enum room)m.room, m.listener);
 }
 
+void
+answer_noted(struct ledger *l, uint64_t ref, int err, uint64_t entry)
+{
+	struct ipc_noted m = {.ref = ref, .err = (uint16_t)-err, .entry = entry};
+
+	if (chan_send_noted(&l->room.supervisor, &m, -1) != SP_OK)
+		l->stopping = true;
+}
+
 static int
 on_notice(struct ledger *l, struct span body)
 {
@@ -58,9 +67,7 @@ on_notice(struct ledger *l, struct span body)
 	if (err == SP_OK && event_row(m.event) == NULL)
 		err = SP_ERANGE;
 	if (err == SP_OK)
-		ledger_note(l, (enum event)m.event, seats_find(&l->seats, m.serial), m.serial,
-		    m.room.len != 0 ? "room" : NULL, m.room, m.text.len != 0 ? "text" : NULL,
-		    m.text);
+		ledger_notice(l, seats_find(&l->seats, m.serial), &m);
 	return err;
 }
 
@@ -88,6 +95,18 @@ on_stop(struct ledger *l, struct span body)
 	if (l->stop_timer == 0)
 		l->stop_timer = loop_timer(l->loop, (int64_t)m.deadline_ms / 2, stop_late, l);
 	return l->stop_timer != 0 ? SP_OK : SP_ENOMEM;
+}
+
+/* The key and the folder are taken at start only; the list of decoys is new with every change. */
+static int
+on_file(struct ledger *l, struct chan_msg *m)
+{
+	struct ipc_file file;
+	int err = ipc_get_file(m->body, &file);
+
+	if (err == SP_OK && file.what == FILE_DECOYS)
+		err = decoys_take(l, TAKE_FD(m->fd));
+	return err;
 }
 
 int
@@ -118,8 +137,8 @@ supervisor_take(struct ledger *l, struct chan_msg *m)
 		if (room_reload(&l->room, TAKE_FD(m->fd)) != SP_OK)
 			log_warning("the old settings stay");
 		return SP_OK;
-	case IPC_FILE: /* the key and the folder are taken at start only */
-		return SP_OK;
+	case IPC_FILE:
+		return on_file(l, m);
 	case IPC_STOP:
 		return on_stop(l, m->body);
 	default:

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "base/text.h"
 #include "crypto/certificate.h"
+#include "proto/http/scanner.h"
 #include "rooms/supervisor/supervisor.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -19,9 +21,8 @@
 
 /* ---- names ---- */
 
-/* path_in - path below the instance, or path itself when it is absolute. */
-static int
-path_in(const struct instance *in, const char *path, char *ret, size_t cap)
+int
+instance_path(const struct instance *in, const char *path, char *ret, size_t cap)
 {
 	struct text t = text_of(ret, cap);
 
@@ -33,15 +34,14 @@ path_in(const struct instance *in, const char *path, char *ret, size_t cap)
 	return t.bad ? SP_ERANGE : SP_OK;
 }
 
-/* Where the root key is: a path; SP_ENOTFOUND when only the operator's passphrase gives it. */
-static int
-root_key_path(const struct instance *in, char *ret, size_t cap)
+int
+instance_root_path(const struct instance *in, char *ret, size_t cap)
 {
 	const char *key = in->conf.root_key, *dir;
 	struct text t = text_of(ret, cap);
 
 	if (strncmp(key, "file:", 5) == 0)
-		return path_in(in, key + 5, ret, cap);
+		return instance_path(in, key + 5, ret, cap);
 	if (strncmp(key, "credential:", 11) != 0)
 		return strcmp(key, "passphrase") == 0 ? SP_ENOTFOUND : SP_ECONFIG;
 	dir = server_credentials_dir();
@@ -55,21 +55,12 @@ root_key_path(const struct instance *in, char *ret, size_t cap)
 
 /* ---- settings ---- */
 
-static int
-read_file(const char *path, size_t max, uint8_t **ret, size_t *ret_len)
+int
+instance_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len)
 {
 	DEFER(close_fd) int fd = file_open_at(AT_FDCWD, path, O_RDONLY, 0);
 
 	return fd < 0 ? fd : file_read_all(fd, max, ret, ret_len);
-}
-
-int
-instance_read(const struct instance *in, const char *path, uint8_t **ret, size_t *ret_len)
-{
-	char whole[2100];
-	int err = path_in(in, path, whole, sizeof(whole));
-
-	return err == SP_OK ? read_file(whole, PEM_MAX, ret, ret_len) : err;
 }
 
 static int
@@ -78,16 +69,21 @@ read_conf(const struct instance *in, struct conf *ret, char *why, size_t cap)
 	DEFER(mem_freep) uint8_t *content = NULL;
 	char path[1100], reason[512];
 	size_t len = 0;
-	int err = path_in(in, "sallyport.conf", path, sizeof(path));
+	int err = instance_path(in, "sallyport.conf", path, sizeof(path));
 
 	if (err == SP_OK)
-		err = read_file(path, CONF_MAX, &content, &len);
+		err = instance_read(path, CONF_MAX, &content, &len);
 	if (err != SP_OK) {
 		(void)snprintf(why, cap, "%s: %s", path, sp_strerror(err));
 		return SP_ECONFIG;
 	}
 	if (conf_parse(span_of(content, len), ret, reason, sizeof(reason)) != SP_OK) {
 		(void)snprintf(why, cap, "%s: %s", path, reason);
+		return SP_ECONFIG;
+	}
+	if (lockdown_rules_check(ret, reason, sizeof(reason)) != SP_OK) {
+		(void)snprintf(
+		    why, cap, "%s: LockdownOn: %s: there is no such event", path, reason);
 		return SP_ECONFIG;
 	}
 	return SP_OK;
@@ -116,6 +112,61 @@ conf_file(const struct conf *c)
 	return t.bad ? SP_ESPACE : memfd_of("sallyport.conf", text_span(&t));
 }
 
+/* ---- limits ---- */
+
+/* limits.conf, which only its owner may write: root, or the user who runs the instance.  One that is
+ * not there says what an empty one says: an instance of an older version has none. */
+static int
+read_limits(const struct instance *in, int *ret_fd, char *why, size_t cap)
+{
+	DEFER(mem_freep) uint8_t *content = NULL;
+	DEFER(close_fd) int fd = -1;
+	char path[1100], reason[256];
+	struct limits limits;
+	size_t len = 0;
+	int err = instance_path(in, "limits.conf", path, sizeof(path));
+
+	if (err == SP_OK)
+		fd = file_open_at(AT_FDCWD, path, O_RDONLY, 0);
+	if (err == SP_OK && fd >= 0 && !server_unwritable(fd)) {
+		(void)snprintf(why, cap,
+		    "%s: others can change it: its owner must be root or the user who runs the "
+		    "server, its mode 0600 or 0644",
+		    path);
+		return SP_ECONFIG;
+	}
+	if (err == SP_OK && fd >= 0)
+		err = file_read_all(fd, LIMITS_FILE_MAX, &content, &len);
+	else if (err == SP_OK && fd != SP_ENOTFOUND)
+		err = fd;
+	if (err == SP_OK &&
+	    limits_parse(span_of(content, len), &limits, reason, sizeof(reason)) != SP_OK) {
+		(void)snprintf(why, cap, "%s: %s", path, reason);
+		return SP_ECONFIG;
+	}
+	if (err == SP_OK) {
+		*ret_fd = memfd_of("limits.conf", span_of(content, len));
+		err = *ret_fd < 0 ? *ret_fd : SP_OK;
+	}
+	if (err != SP_OK)
+		(void)snprintf(why, cap, "%s: %s", path, sp_strerror(err));
+	return err == SP_OK ? SP_OK : SP_ECONFIG;
+}
+
+/* An instance of an older version has no counters yet: an empty file.  The vault knows whether there
+ * were any before. */
+static void
+make_counters(const struct instance *in)
+{
+	char path[1100];
+	int err = instance_path(in, "vault/egress", path, sizeof(path));
+
+	if (err == SP_OK)
+		err = file_write_new(AT_FDCWD, path, span_of(NULL, 0), 0600, /* replace= */ false);
+	if (err != SP_OK && err != SP_EEXISTS)
+		sp_die(EXIT_CONFIG, "%s: %s", path, sp_strerror(err));
+}
+
 /* ---- certificate ---- */
 
 struct certificate_question {
@@ -129,10 +180,10 @@ certificate_answer(void *arg)
 	const struct certificate_question *q = arg;
 	uint8_t *certificate, *key;
 	size_t certificate_len, key_len;
-	int err = read_file(q->certificate, PEM_MAX, &certificate, &certificate_len);
+	int err = instance_read(q->certificate, PEM_MAX, &certificate, &certificate_len);
 
 	if (err == SP_OK)
-		err = read_file(q->key, PEM_MAX, &key, &key_len);
+		err = instance_read(q->key, PEM_MAX, &key, &key_len);
 	if (err == SP_OK)
 		err =
 		    certificate_check(span_of(certificate, certificate_len), span_of(key, key_len));
@@ -151,12 +202,12 @@ read_certificate(
 	size_t len = 0;
 	int err;
 
-	if (path_in(in, c->https_certificate, certificate, sizeof(certificate)) != SP_OK ||
-	    path_in(in, c->https_key, key, sizeof(key)) != SP_OK) {
+	if (instance_path(in, c->https_certificate, certificate, sizeof(certificate)) != SP_OK ||
+	    instance_path(in, c->https_key, key, sizeof(key)) != SP_OK) {
 		(void)snprintf(why, cap, "HttpsCertificate or HttpsKey: the path is too long");
 		return SP_ECONFIG;
 	}
-	err = read_file(certificate, PEM_MAX, &content, &len);
+	err = instance_read(certificate, PEM_MAX, &content, &len);
 	if (err != SP_OK) {
 		(void)snprintf(why, cap, "%s: %s", certificate, sp_strerror(err));
 		return SP_ECONFIG;
@@ -183,6 +234,36 @@ read_certificate(
 	return *ret_fd < 0 ? *ret_fd : SP_OK;
 }
 
+/* ---- ScannerFile ---- */
+
+/* ret_fd: a sealed copy of it; empty when there is none. */
+static int
+read_scanner(const struct instance *in, const struct conf *c, int *ret_fd, char *why, size_t cap)
+{
+	DEFER(mem_freep) uint8_t *content = NULL;
+	char path[2100], reason[192];
+	size_t len = 0;
+	int err = SP_OK;
+
+	if (strcmp(c->scanner_file, "none") != 0) {
+		err = instance_path(in, c->scanner_file, path, sizeof(path));
+		if (err == SP_OK)
+			err = instance_read(path, PROBE_FILE_MAX, &content, &len);
+		if (err != SP_OK) {
+			(void)snprintf(
+			    why, cap, "ScannerFile %s: %s", c->scanner_file, sp_strerror(err));
+			return SP_ECONFIG;
+		}
+		err = probe_file_check(span_of(content, len), reason, sizeof(reason));
+		if (err != SP_OK) {
+			(void)snprintf(why, cap, "%s: %s", path, reason);
+			return err;
+		}
+	}
+	*ret_fd = memfd_of("scanner", span_of(content, len));
+	return *ret_fd < 0 ? *ret_fd : SP_OK;
+}
+
 /* ---- keys ---- */
 
 /* A key file must be there, of the right size, and nobody else's to read. */
@@ -206,7 +287,7 @@ static void
 check_keys(const struct instance *in)
 {
 	char path[2100];
-	int err = root_key_path(in, path, sizeof(path));
+	int err = in->lockdown.keys ? SP_ENOTFOUND : instance_root_path(in, path, sizeof(path));
 
 	if (err == SP_OK)
 		check_key(path, "the root key");
@@ -219,7 +300,7 @@ check_keys(const struct instance *in)
 		    "%s/sallyport.conf: RootKey: %s is none of file:PATH, credential:NAME and "
 		    "passphrase",
 		    in->dir, in->conf.root_key);
-	if (path_in(in, "keys/ledger.key", path, sizeof(path)) == SP_OK)
+	if (instance_path(in, "keys/ledger.key", path, sizeof(path)) == SP_OK)
 		check_key(path, "the audit log's key");
 }
 
@@ -277,7 +358,7 @@ check_folders(const struct instance *in, bool as_root)
 	char path[1100], closed[1100];
 
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
-		int err = path_in(in, folders[i], path, sizeof(path));
+		int err = instance_path(in, folders[i], path, sizeof(path));
 
 		if (err == SP_OK)
 			err = server_writable(path);
@@ -296,7 +377,7 @@ take_lock(struct instance *in)
 {
 	char path[1100];
 
-	if (path_in(in, "run/pid", path, sizeof(path)) != SP_OK)
+	if (instance_path(in, "run/pid", path, sizeof(path)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s: the path is too long", in->dir);
 	in->lock = server_lock(path);
 	if (in->lock == SP_ERUNNING)
@@ -311,7 +392,7 @@ static int
 bind_local(const struct instance *in, const char *name)
 {
 	char path[1100];
-	int fd = path_in(in, name, path, sizeof(path));
+	int fd = instance_path(in, name, path, sizeof(path));
 
 	if (fd == SP_OK)
 		fd = sock_listen_local(path, 0600);
@@ -322,27 +403,53 @@ bind_local(const struct instance *in, const char *name)
 	return fd;
 }
 
-static void
-bind_sockets(struct instance *in)
+const struct socket_row socket_rows[SOCKET_COUNT] = {
+    [SOCKET_HTTPS] = {"HttpsListen", ROOM_GATE_HTTPS, LISTENER_PUBLIC},
+    [SOCKET_ADMIN] = {"AdminListen", ROOM_GATE_HTTPS, LISTENER_ADMIN},
+    [SOCKET_SFTP] = {"SftpListen", ROOM_GATE_SFTP, LISTENER_PUBLIC},
+};
+
+int
+instance_bind(struct instance *in, size_t socket, char *why, size_t cap)
 {
 	const char *addr[SOCKET_COUNT] = {
 	    in->conf.https_listen, in->conf.admin_listen, in->conf.sftp_listen};
-	static const char *const keyword[SOCKET_COUNT] = {
-	    "HttpsListen", "AdminListen", "SftpListen"};
-	char why[256] = "";
+	DEFER(close_fd) int fd = -1;
+	char reason[256] = "";
+
+	if (in->listener[socket] >= 0 || (socket == SOCKET_SFTP && !sftp_is_open(in)))
+		return SP_OK;
+	fd = sock_listen_tcp(addr[socket], in->conf.congestion, reason, sizeof(reason));
+	if (fd >= 0 && fd_nonblock(fd, true) == SP_OK) {
+		in->listener[socket] = TAKE_FD(fd);
+		return SP_OK;
+	}
+	(void)snprintf(why, cap, "%s: cannot listen on %s", socket_rows[socket].keyword, reason);
+	return SP_EUNAVAIL;
+}
+
+static bool
+is_locked(const struct instance *in, enum room gate)
+{
+	for (size_t i = 0; i < IPC_LOCKS; i++)
+		if (ipc_locks[i].gate == gate)
+			return (in->lockdown.doors & ipc_locks[i].bit) != 0;
+	return false;
+}
+
+static void
+bind_sockets(struct instance *in)
+{
+	char why[320] = "";
 
 	for (size_t i = 0; i < SOCKET_COUNT; i++) {
 		in->listener[i] = -1;
-		if (i == SOCKET_SFTP && !sftp_is_open(in))
-			continue;
-		in->listener[i] = sock_listen_tcp(addr[i], in->conf.congestion, why, sizeof(why));
-		if (in->listener[i] < 0)
-			sp_die(EXIT_UNAVAILABLE, "%s: cannot listen on %s", keyword[i], why);
-		if (fd_nonblock(in->listener[i], true) != SP_OK)
-			sp_die(EXIT_SYSTEM, "%s: cannot listen", keyword[i]);
+		if (!is_locked(in, socket_rows[i].gate) &&
+		    instance_bind(in, i, why, sizeof(why)) != SP_OK)
+			sp_die(EXIT_UNAVAILABLE, "%s", why);
 	}
 	in->control = bind_local(in, "run/control.sock");
-	in->unlock = bind_local(in, "run/unlock.sock");
+	in->operator= bind_local(in, "run/operator.sock");
 }
 
 void
@@ -359,12 +466,18 @@ instance_open(struct instance *in, const char *dir, bool as_root)
 	if (read_conf(in, &in->conf, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	log_level_set((enum log_level)in->conf.log_level);
+	if (read_limits(in, &in->limits_fd, why, sizeof(why)) != SP_OK)
+		sp_die(EXIT_CONFIG, "%s", why);
 	check_folders(in, as_root);
 	take_lock(in);
+	make_counters(in);
+	instance_lock_read(in);
 	check_keys(in);
 	if (read_certificate(in, &in->conf, &in->certificate_fd, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	if (check_host_keys(in, why, sizeof(why)) != SP_OK)
+		sp_die(EXIT_CONFIG, "%s", why);
+	if (read_scanner(in, &in->conf, &in->scanner_fd, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	in->conf_fd = conf_file(&in->conf);
 	if (in->conf_fd < 0)
@@ -393,7 +506,8 @@ int
 instance_reload(struct instance *in, char *why, size_t cap)
 {
 	struct conf fresh, merged = in->conf;
-	DEFER(close_fd) int certificate = -1, conf = -1;
+	DEFER(close_fd) int certificate = -1, conf = -1, limits = -1;
+	DEFER(close_fd) int probes = -1;
 	int err = read_conf(in, &fresh, why, cap);
 
 	if (err != SP_OK)
@@ -405,6 +519,11 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	err = check_host_keys(in, why, cap); /* SftpListen is not taken up by a reload */
 	if (err != SP_OK)
 		return err;
+	err = read_limits(in, &limits, why, cap);
+	if (err == SP_OK)
+		err = read_scanner(in, &merged, &probes, why, cap);
+	if (err != SP_OK)
+		return err;
 	conf = conf_file(&merged);
 	if (conf < 0) {
 		(void)snprintf(why, cap, "settings: %s", sp_strerror(conf));
@@ -414,8 +533,12 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	in->conf = merged;
 	close_fd(&in->conf_fd);
 	close_fd(&in->certificate_fd);
+	close_fd(&in->limits_fd);
 	in->conf_fd = TAKE_FD(conf);
+	in->limits_fd = TAKE_FD(limits);
 	in->certificate_fd = TAKE_FD(certificate);
+	close_fd(&in->scanner_fd);
+	in->scanner_fd = TAKE_FD(probes);
 	return SP_OK;
 }
 
@@ -429,6 +552,7 @@ static const struct file_place {
 } places[] = {
     {FILE_ROOT_RECOVERY, "keys/root.recovery", O_RDONLY},
     {FILE_VAULT_STATE, "vault/state", O_RDWR},
+    {FILE_VAULT_EGRESS, "vault/egress", O_RDWR},
     {FILE_LEDGER_KEY, "keys/ledger.key", O_RDONLY},
     {FILE_LEDGER_DIR, "ledger", O_RDONLY | O_DIRECTORY},
     {FILE_DATABASE_DIR, "db", O_RDONLY | O_DIRECTORY},
@@ -447,14 +571,15 @@ instance_file(const struct instance *in, enum ipc_file_what what, char *ret_name
 		if (places[i].what != what)
 			continue;
 		flags = places[i].flags;
-		err = path_in(in, places[i].path, ret_name, cap);
+		err = instance_path(in, places[i].path, ret_name, cap);
 	}
-	if (what >= FILE_SSH_ED25519 && !sftp_is_open(in)) /* nobody needs them */
+	if (what >= FILE_SSH_ED25519 && what <= FILE_SSH_RSA &&
+	    !sftp_is_open(in)) /* nobody needs them */
 		return SP_ENOTFOUND;
 	if (what == FILE_TLS_KEY)
-		err = path_in(in, in->conf.https_key, ret_name, cap);
+		err = instance_path(in, in->conf.https_key, ret_name, cap);
 	if (what == FILE_ROOT_KEY)
-		err = root_key_path(in, ret_name, cap);
+		err = in->lockdown.keys ? SP_ENOTFOUND : instance_root_path(in, ret_name, cap);
 	return err != SP_OK ? err : file_open_at(AT_FDCWD, ret_name, flags, 0);
 }
 
@@ -469,10 +594,10 @@ reserve_serials(struct instance *in)
 	char path[1100], number[24];
 	struct text t = text_of(number, sizeof(number));
 	size_t len = 0;
-	int err = path_in(in, "run/serial", path, sizeof(path));
+	int err = instance_path(in, "run/serial", path, sizeof(path));
 
 	/* a lost file does no harm: milliseconds go faster than workers */
-	if (err == SP_OK && read_file(path, 20, &old, &len) == SP_OK &&
+	if (err == SP_OK && instance_read(path, 20, &old, &len) == SP_OK &&
 	    parse_u64(span_of(old, len), UINT64_MAX >> 1, &kept) == SP_OK && kept > first)
 		first = kept;
 	text_u64(&t, first + SERIALS_AT_ONCE);

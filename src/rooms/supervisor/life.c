@@ -101,7 +101,7 @@ begin_stop(struct sup *s)
 		loop_stop(s->loop);
 		return;
 	}
-	unlock_done(s);
+	operators_done(s);
 	/* no new connections from now on: these and the gates' are all descriptors of the listeners
 	 */
 	for (size_t i = 0; i < SOCKET_COUNT; i++)
@@ -125,6 +125,10 @@ send_reload(struct seat *seat)
 
 	if (seat->room == ROOM_SIGNER)
 		err = send_row_files(s, ROOM_SIGNER, &seat->chan);
+	if (seat->room == ROOM_VAULT)
+		err = send_limits(s, &seat->chan);
+	if (seat->room == ROOM_BROKER)
+		err = send_file(&seat->chan, FILE_SCANNER, "", s->inst.scanner_fd);
 	return err == SP_OK ? chan_send_reload(&seat->chan, &m, s->inst.conf_fd) : err;
 }
 
@@ -186,7 +190,7 @@ reap(struct sup *s)
 		if (seat != NULL)
 			seat_ended(seat, how, end.status);
 		if (w != NULL)
-			worker_ended(w, how, end.signal != 0, end.sandboxed);
+			worker_ended(w, how, end.signal, end.sandboxed);
 		if (s->stopping && s->started)
 			life_stop_step(s);
 	}
@@ -245,6 +249,7 @@ tick(void *arg, int fd, unsigned events)
 	(void)events;
 	pools_report(s, false);
 	log_refill(s);
+	crashes_flush(s);
 	if (loop_timer(s->loop, TICK_MS, tick, s) == 0)
 		log_error("%s", sp_strerror(SP_ENOMEM));
 }

@@ -98,13 +98,14 @@ log_begin(struct sup *s)
 static void
 sup_free(struct sup *s)
 {
-	unlock_done(s);
+	operators_done(s);
 	pools_done(s);
 	for (size_t i = 0; i < ROOM_COUNT; i++) {
 		chan_close(&s->seats[i].chan);
 		close_fd(&s->binaries[i]);
 	}
 	loop_free(s->loop);
+	mem_free(s->decoys);
 	mem_free(s->buf);
 	mem_free(s);
 }
@@ -129,7 +130,9 @@ main(int argc, char **argv)
 	(void)server_descriptors(DESCRIPTORS_WANTED);
 	instance_open(&s->inst, argv[1], s->as_root);
 	life_begin(s);
-	if (unlock_begin(s) != SP_OK)
+	decoys_open(s);
+	lockdown_begin(s);
+	if (operators_begin(s) != SP_OK)
 		sp_die(EXIT_SYSTEM, "%s", sp_strerror(SP_ENOMEM));
 	log_begin(s);
 	seats_start(s);

@@ -23,6 +23,7 @@ static const struct file_row {
     {R_VAULT, FILE_ROOT_KEY},
     {R_VAULT, FILE_ROOT_RECOVERY},
     {R_VAULT, FILE_VAULT_STATE},
+    {R_VAULT, FILE_VAULT_EGRESS},
     {R_SIGNER, FILE_TLS_KEY},
     {R_SIGNER, FILE_SSH_ED25519},
     {R_SIGNER, FILE_SSH_ECDSA},
@@ -37,14 +38,29 @@ seat_is_one(enum room room)
 	return room_table[room].kind == ROOM_KIND_ONE;
 }
 
+bool
+seat_is_locked(const struct seat *seat)
+{
+	for (size_t i = 0; i < IPC_LOCKS; i++)
+		if (ipc_locks[i].gate == seat->room)
+			return (seat->sup->inst.lockdown.doors & ipc_locks[i].bit) != 0;
+	return false;
+}
+
 /* ---- files ---- */
 
-static int
+int
 send_file(struct chan *to, enum ipc_file_what what, const char *name, int fd)
 {
 	struct ipc_file m = {.what = (uint8_t)what, .name = span_str(name)};
 
 	return chan_send_file(to, &m, fd);
+}
+
+int
+send_limits(struct sup *s, struct chan *to)
+{
+	return send_file(to, FILE_LIMITS, "", s->inst.limits_fd);
 }
 
 int
@@ -76,6 +92,12 @@ send_files(struct sup *s, enum room room, struct chan *to)
 		err = send_row_files(s, room, to);
 	if (err == SP_OK && room == ROOM_WORKER_HTTPS)
 		err = send_file(to, FILE_CERTIFICATE, "", s->inst.certificate_fd);
+	if (err == SP_OK && room == ROOM_VAULT)
+		err = send_limits(s, to);
+	if (err == SP_OK && room == ROOM_LEDGER)
+		err = decoys_send(s, to);
+	if (err == SP_OK && (room == ROOM_WORKER_HTTPS || room == ROOM_BROKER))
+		err = send_file(to, FILE_SCANNER, "", s->inst.scanner_fd);
 	if (err == SP_OK && room == ROOM_BROKER)
 		err = send_file(to, FILE_CONTROL_SOCKET, "", s->inst.control);
 	return err;
@@ -169,16 +191,20 @@ seats_report(struct sup *s)
 	pools_report(s, true);
 }
 
-static void
+static int
 notice_send(struct sup *s, const struct notice *n)
 {
 	struct seat *ledger = &s->seats[ROOM_LEDGER];
-	struct ipc_notice m = {.event = n->event,
+	struct ipc_notice m = {.ref = n->ref,
+	    .event = n->event,
 	    .serial = n->serial,
 	    .room = span_str(n->room),
 	    .text = span_str(n->text)};
 
-	seat_sent(ledger, chan_send_notice(&ledger->chan, &m, -1));
+	int err = chan_send_notice(&ledger->chan, &m, -1);
+
+	seat_sent(ledger, err);
+	return err;
 }
 
 void
@@ -190,11 +216,22 @@ notice(struct sup *s, uint16_t event, uint64_t serial, enum room room, const cha
 	text_str(&r, room_table[room].name);
 	text_str(&t, text);
 	if (s->seats[ROOM_LEDGER].state == ROOM_UP)
-		notice_send(s, &n);
+		(void)notice_send(s, &n); /* the ledger is ended then */
 	else if (s->n_notices < NOTICES_MAX)
 		s->notices[s->n_notices++] = n;
 	else
 		log_error("no room to keep a notice for the audit log: %s %s", n.room, n.text);
+}
+
+int
+notice_first(struct sup *s, uint64_t ref, uint16_t event, const char *text)
+{
+	struct notice n = {.ref = ref, .event = event};
+	struct text r = text_of(n.room, sizeof(n.room)), t = text_of(n.text, sizeof(n.text));
+
+	text_str(&r, room_table[ROOM_SUPERVISOR].name);
+	text_str(&t, text);
+	return s->seats[ROOM_LEDGER].state == ROOM_UP ? notice_send(s, &n) : SP_EUNAVAIL;
 }
 
 /* ---- starting ---- */
@@ -235,20 +272,12 @@ link_all(struct seat *seat)
 static int
 send_listeners(struct seat *gate)
 {
-	static const struct {
-		enum room gate;
-		uint8_t listener;
-	} rows[SOCKET_COUNT] = {
-	    [SOCKET_HTTPS] = {ROOM_GATE_HTTPS, LISTENER_PUBLIC},
-	    [SOCKET_ADMIN] = {ROOM_GATE_HTTPS, LISTENER_ADMIN},
-	    [SOCKET_SFTP] = {ROOM_GATE_SFTP, LISTENER_PUBLIC},
-	};
 	int err = SP_OK;
 
 	for (size_t i = 0; err == SP_OK && i < SOCKET_COUNT; i++) {
-		struct ipc_listener m = {.listener = rows[i].listener};
+		struct ipc_listener m = {.listener = socket_rows[i].listener};
 
-		if (rows[i].gate == gate->room && gate->sup->inst.listener[i] >= 0)
+		if (socket_rows[i].gate == gate->room && gate->sup->inst.listener[i] >= 0)
 			err = chan_send_listener(&gate->chan, &m, gate->sup->inst.listener[i]);
 	}
 	return err;
@@ -304,7 +333,8 @@ void
 seats_start(struct sup *s)
 {
 	for (size_t i = 0; i < ROOM_COUNT; i++)
-		if (seat_is_one((enum room)i) && seat_start(&s->seats[i]) != SP_OK)
+		if (seat_is_one((enum room)i) && !seat_is_locked(&s->seats[i]) &&
+		    seat_start(&s->seats[i]) != SP_OK)
 			sp_die(EXIT_SYSTEM, "%s cannot be started", room_table[i].name);
 	seats_go(s);
 }
@@ -318,6 +348,7 @@ its_turn(const struct seat *seat)
 		const struct seat *before = &seat->sup->seats[i];
 
 		if (seat_is_one((enum room)i) && before->state != ROOM_UP &&
+		    !seat_is_locked(before) &&
 		    (!seat->sup->started || ipc_linked(seat->room, before->room)))
 			return false;
 	}
@@ -345,8 +376,21 @@ ledger_ready(struct sup *s)
 {
 	workers_register_all(s);
 	for (size_t i = 0; i < s->n_notices; i++)
-		notice_send(s, &s->notices[i]);
+		(void)notice_send(s, &s->notices[i]); /* the ledger is ended then */
 	s->n_notices = 0;
+}
+
+static void
+seats_settle(struct sup *s)
+{
+	seats_go(s);
+	for (size_t i = 0; !s->started && i < ROOM_COUNT; i++)
+		if (seat_is_one((enum room)i) && s->seats[i].state != ROOM_UP &&
+		    !seat_is_locked(&s->seats[i]))
+			return;
+	if (!s->started)
+		life_started(s);
+	pools_fill(s);
 }
 
 void
@@ -369,16 +413,21 @@ seat_ready(struct seat *seat, const struct ipc_ready *m)
 		seats_report(s);
 	else
 		seat_report(seat);
-	seats_go(s);
-	for (size_t i = 0; !s->started && i < ROOM_COUNT; i++)
-		if (seat_is_one((enum room)i) && s->seats[i].state != ROOM_UP)
-			return;
-	if (!s->started)
-		life_started(s);
-	pools_fill(s);
+	if (seat->room == ROOM_BROKER)
+		lockdown_report(s);
+	seats_settle(s);
 }
 
 /* ---- ending ---- */
+
+static void
+seat_note(struct seat *seat, const char *text)
+{
+	struct text t = text_of(seat->note, sizeof(seat->note));
+
+	text_str(&t, text);
+	seat_report(seat);
+}
 
 static void
 seat_clear(struct seat *seat)
@@ -399,7 +448,7 @@ seat_again(void *arg, int fd, unsigned events)
 	(void)fd;
 	(void)events;
 	seat->timer = 0;
-	if (seat->sup->stopping)
+	if (seat->sup->stopping || seat_is_locked(seat))
 		return;
 	seat->restarts++;
 	log_info("%s is started again", room_table[seat->room].name);
@@ -412,6 +461,14 @@ seat_again(void *arg, int fd, unsigned events)
 	}
 	seats_go(seat->sup);
 	seat_report(seat);
+}
+
+void
+seat_open(struct seat *seat)
+{
+	/* its end that is not reaped yet, or a timer, starts it as well */
+	if (seat->pid == 0 && seat->timer == 0)
+		seat_again(seat, -1, 0);
 }
 
 static void
@@ -436,10 +493,16 @@ seat_ended(struct seat *seat, const char *how, int status)
 
 	seat_clear(seat);
 	workers_forget_seat(s, seat->room);
+	operators_forget(s, seat->room);
 	if (seat->room == ROOM_VAULT)
-		unlock_result(s, (uint16_t)-SP_EUNAVAIL);
+		lockdown_vault(s);
 	if (s->stopping)
 		return;
+	if (seat_is_locked(seat)) {
+		seat_note(seat, "locked down");
+		seats_settle(s); /* nobody waits for it */
+		return;
+	}
 	log_error("%s %s", room_table[seat->room].name, how);
 	if (!s->started) {
 		/* The room has said why.  What it said is an answer to a wrong configuration: no

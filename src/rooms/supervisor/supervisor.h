@@ -9,6 +9,7 @@
 
 #include "base/conf.h"
 #include "ipc/chan.h"
+#include "rooms/supervisor/lockfile.h"
 #include "sys/loop.h"
 
 /* What a worker's connections come from: WORKER_NEW.listener. */
@@ -16,6 +17,12 @@ enum { LISTENER_PUBLIC, LISTENER_ADMIN, LISTENER_NONE };
 
 /* Listening sockets. */
 enum { SOCKET_HTTPS, SOCKET_ADMIN, SOCKET_SFTP, SOCKET_COUNT };
+struct socket_row {
+	const char *keyword;
+	enum room gate;
+	uint8_t listener;
+};
+extern const struct socket_row socket_rows[SOCKET_COUNT];
 
 /* Exit statuses, of sysexits.h. */
 enum {
@@ -98,22 +105,26 @@ struct instance {
 	char dir[1024];
 	struct conf conf;
 	int conf_fd;		    /* sealed copy of the settings in force */
+	int limits_fd;		    /* sealed copy of limits.conf, for the vault */
 	int certificate_fd;	    /* sealed copy */
+	int scanner_fd;		    /* sealed copy of ScannerFile; empty: none */
 	int lock;		    /* run/pid */
 	int control;		    /* run/control.sock, listening */
-	int unlock;		    /* run/unlock.sock, listening */
+	int operator;		    /* run/operator.sock, listening */
 	int listener[SOCKET_COUNT]; /* -1: that door stays closed */
+	struct lockdown lockdown;   /* as DIR/lockdown has it */
 	uint64_t serial,
 	    serial_end; /* next worker's serial number, and where the reserved ones end */
 };
 
 /* A line for the audit log that waits for the ledger. */
 struct notice {
+	uint64_t ref; /* 0: no answer is wanted */
 	uint16_t event;
 	uint64_t serial;
 	char room[33], text[513];
 };
-enum { NOTICES_MAX = 64, UNLOCKS_MAX = 4 };
+enum { NOTICES_MAX = 64 };
 
 #define LOG_BYTES_MOST (8u << 20)     /* of the rooms, at once */
 #define LOG_BYTES_A_SECOND (1u << 18) /* and then on and on */
@@ -141,16 +152,28 @@ struct sup {
 	int64_t stop_deadline_ms;
 	struct notice notices[NOTICES_MAX];
 	size_t n_notices;
-	struct unlock *unlock; /* the operator's connection that waits for the vault; NULL: none */
-	uint8_t *buf;	       /* IPC_MAX bytes for messages */
+	struct operator* operators; /* those that are being served */
+	size_t n_operators;
+	uint64_t last_ref;    /* of notice_first */
+	uint64_t vault_timer; /* the vault has to forget its keys until then; 0: none */
+	char *decoys;	      /* content of DIR/decoys, owned */
+	size_t decoys_len;
+	int lock_err; /* how the last lockdown went, and what the operator has to know */
+	char lock_note[513];
+	struct crashes *crashes; /* owned; NULL: none yet */
+	uint8_t *buf;		 /* IPC_MAX bytes for messages */
 	int exit_status;
 };
 
 /* ---- instance.c: everything that can be wrong before anything is started ---- */
 
-/* instance_read - a file of the instance that is nobody's secret, up to 1 MiB; owned by the caller. */
-int instance_read(const struct instance *in, const char *path, uint8_t **ret, size_t *ret_len)
-    MUST_USE;
+/* instance_path - path below the instance, or path itself when it is absolute. */
+int instance_path(const struct instance *in, const char *path, char *ret, size_t cap) MUST_USE;
+/* instance_read - a whole small file, owned by the caller (mem_free). */
+int instance_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len) MUST_USE;
+/* instance_root_path - where the root key is: a path; SP_ENOTFOUND when only the operator's
+ * passphrase gives it */
+int instance_root_path(const struct instance *in, char *ret, size_t cap) MUST_USE;
 
 /* instance_open - read and check the instance at dir, lock it, bind its sockets.  Dies with one
  * sentence. */
@@ -158,6 +181,9 @@ void instance_open(struct instance *in, const char *dir, bool as_root);
 /* instance_reload - read settings and certificate anew.
  *   why, cap  one sentence on failure; nothing has changed then */
 int instance_reload(struct instance *in, char *why, size_t cap) MUST_USE;
+/* instance_bind - make one listening socket; -1 stays where its door is not wanted.
+ *   why, cap  one sentence on failure */
+int instance_bind(struct instance *in, size_t socket, char *why, size_t cap) MUST_USE;
 /* instance_file - open what a room's row needs: a descriptor owned by the caller, and the absolute
  * path. returns  SP_ENOTFOUND where there is none (a root key that only a passphrase gives) */
 int instance_file(
@@ -166,8 +192,31 @@ int instance_file(
  * like */
 int instance_serial(struct instance *in, uint64_t *ret) MUST_USE;
 
+/* ---- instance_lock.c ---- */
+
+/* instance_lock_read - the state of a lockdown, as the last run left it. */
+void instance_lock_read(struct instance *in);
+/* instance_lock_keep - make the state of a lockdown durable; no lockdown: remove the file. */
+int instance_lock_keep(const struct instance *in, const struct lockdown *l) MUST_USE;
+/* instance_has_recovery - is there a keys/root.recovery, so that a passphrase gives the root key?
+ */
+bool instance_has_recovery(const struct instance *in);
+/* instance_root_destroy - destroy the automatic copy of the root key.
+ *   path      where it was, or which credential it is
+ *   returns   SP_OK (also where there is none); SP_EPERM: a credential, which is not ours to
+ * destroy; SP_ENOTFOUND: there is no keys/root.recovery, so that it is the only copy: nothing was
+ * done */
+int instance_root_destroy(const struct instance *in, char *path, size_t cap) MUST_USE;
+/* instance_root_check - is the automatic copy of the root key there and in order?
+ *   why, cap  one sentence when it is not */
+int instance_root_check(const struct instance *in, char *why, size_t cap) MUST_USE;
+
 /* ---- seats.c ---- */
 
+/* seat_is_locked - is it a gate that a lockdown keeps closed? */
+bool seat_is_locked(const struct seat *seat);
+/* seat_start - start it when it does not run. */
+void seat_open(struct seat *seat);
 /* seat_is_one - is there a seat for this room? */
 bool seat_is_one(enum room room);
 /* seats_start - start every room; GO follows in order as they get ready.  Dies when one cannot be
@@ -188,13 +237,25 @@ void seat_report(struct seat *seat);
 void seats_report(struct sup *s);
 /* pools_report - tell the broker of pools that have changed since it was told. */
 void pools_report(struct sup *s, bool all);
+/* verify_prepare, verify_act - VERIFY_RESULT (settings.c). */
+struct operator;
+struct operator_entry;
+int verify_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int verify_act(struct operator* o, struct span body) MUST_USE;
 /* settings_note - put on record what the files of the settings are (settings.c). */
 void settings_note(struct sup *s);
 /* notice - a line in the audit log, as soon as the ledger takes it. */
 void notice(struct sup *s, uint16_t event, uint64_t serial, enum room room, const char *text);
-/* send_row_files - the files of a room's row; send_files: and what else a new process needs. */
+/* notice_first - the same for what may be done only when it is on record: operator_noted hears ref
+ * when it is.  SP_EUNAVAIL: there is no ledger now */
+int notice_first(struct sup *s, uint64_t ref, uint16_t event, const char *text) MUST_USE;
+/* send_file - one of them.  send_row_files - the files of a room's row; send_files: and what else a
+ * new process needs. */
+int send_file(struct chan *to, enum ipc_file_what what, const char *name, int fd) MUST_USE;
 int send_row_files(struct sup *s, enum room room, struct chan *to) MUST_USE;
 int send_files(struct sup *s, enum room room, struct chan *to) MUST_USE;
+/* send_limits - limits.conf as it is in force now. */
+int send_limits(struct sup *s, struct chan *to) MUST_USE;
 
 /* ---- workers.c ---- */
 
@@ -210,8 +271,8 @@ void worker_ready(struct worker *w, uint8_t landlock_abi);
 void worker_kill(struct worker *w);
 /* worker_taken - the gate gave it a connection. */
 void worker_taken(struct worker *w, struct span address);
-/* worker_ended - its process has ended; killed: the signal, or 0. */
-void worker_ended(struct worker *w, const char *how, bool killed, bool sandboxed);
+/* worker_ended - its process has ended; signal: what killed it, or 0. */
+void worker_ended(struct worker *w, const char *how, int signal, bool sandboxed);
 /* workers_forget_seat - a room died: those that cannot do without it are ended, the others no
  * longer known to it. */
 void workers_forget_seat(struct sup *s, enum room room);
@@ -219,6 +280,8 @@ void workers_forget_seat(struct sup *s, enum room room);
 void workers_register_all(struct sup *s);
 /* workers_retire - idle ones of the old generation end once the gate has let go of them. */
 void workers_retire(struct sup *s);
+/* workers_lock - end all of the door of this gate, now. */
+void workers_lock(struct sup *s, enum room gate);
 /* workers_stop - tell those at work to finish; kill: now. */
 void workers_stop(struct sup *s, uint32_t deadline_ms);
 void workers_kill_all(struct sup *s);
@@ -233,6 +296,15 @@ void seat_drain(struct seat *seat);
 void gates_drain(struct sup *s);
 void worker_message(void *arg, int fd, unsigned events);
 
+/* ---- crashes.c: workers that broke, by the address that they served ---- */
+
+/* worker_broke - on record, one by one up to a rate and then counted for its address, and told to
+ * the broker, which holds it against the address. event  WORKER_KILLED or WORKER_VIOLATION    kind
+ * the broker's; 0: nothing to be held against it */
+void worker_broke(struct worker *w, enum sup_event event, unsigned kind, const char *text);
+/* crashes_flush - what was only counted; once a second. */
+void crashes_flush(struct sup *s);
+
 /* ---- life.c: signals, stopping, reloading ---- */
 
 void life_begin(struct sup *s);
@@ -241,10 +313,64 @@ void life_stop_step(struct sup *s);
 /* life_started - every room is up for the first time. */
 void life_started(struct sup *s);
 
-/* ---- unlock.c: the operator's passphrase for the vault ---- */
+/* ---- operator.c: requests of operators that do not go through the broker.  A new one is a row
+ * there and its functions. ---- */
 
-int unlock_begin(struct sup *s) MUST_USE;
-/* unlock_result - the vault answered, or died (err). */
-void unlock_result(struct sup *s, uint16_t err);
-void unlock_done(struct sup *s);
+/* What has to be on record before a request is done. */
+struct operator_entry {
+	uint16_t event; /* 0: nothing */
+	char text[513]; /* of the entry; or, with an error, the sentence for the operator */
+};
+struct operator;
+
+int operators_begin(struct sup *s) MUST_USE;
+void operators_done(struct sup *s);
+/* operator_uid - who asks, as the kernel says.  operator_sup - of whom. */
+uint32_t operator_uid(const struct operator* o);
+struct sup *operator_sup(const struct operator* o);
+/* operator_answer, operator_fail - the end of the conversation: o is gone after it. */
+void operator_answer(struct operator* o, uint16_t id, struct span body);
+void operator_fail(struct operator* o, int err, const char *detail);
+/* operator_passed - a room answered what was handed to it.  SP_EDENIEDMSG: no row says that it may
+ */
+int operator_passed(struct seat *seat, const struct chan_msg *m) MUST_USE;
+/* operator_noted - the entry is durable, or could not be made so. */
+void operator_noted(struct sup *s, uint64_t ref, int err);
+/* operators_answer - answer all that wait for this request to be done. */
+void operators_answer(struct sup *s, uint16_t request, uint16_t id, struct span body);
+void operators_fail(struct sup *s, uint16_t request, int err, const char *detail);
+/* operators_forget - the room died: nobody waits for it any longer. */
+void operators_forget(struct sup *s, enum room room);
+
+/* ---- decoys.c ---- */
+
+/* decoys_open - read DIR/decoys.  Dies with one sentence. */
+void decoys_open(struct sup *s);
+int decoys_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int decoys_act(struct operator* o, struct span body) MUST_USE;
+int decoys_list_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int decoys_list(struct operator* o, struct span body) MUST_USE;
+/* decoys_send - the list, to the ledger. */
+int decoys_send(struct sup *s, struct chan *ledger) MUST_USE;
+/* decoys_touched - end the connections of whoever did it. */
+void decoys_touched(struct sup *s, const struct ipc_decoy_touched *m);
+/* workers_end_address - end this worker, and all that serve a connection from this address. */
+void workers_end_address(struct sup *s, uint64_t serial, struct span address);
+
+/* ---- lockdown.c ---- */
+
+int lockdown_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int lockdown_act(struct operator* o, struct span body) MUST_USE;
+/* lockdown_rule - an entry of an event that LockdownOn names was made. */
+void lockdown_rule(struct sup *s, uint16_t event, uint64_t entry);
+/* lockdown_vault - the vault has forgotten its keys: it said so, or is dead. */
+void lockdown_vault(struct sup *s);
+/* lockdown_begin - at start: say what is locked, and finish what a crash interrupted. */
+void lockdown_begin(struct sup *s);
+/* lockdown_report - tell the broker. */
+void lockdown_report(struct sup *s);
+/* lockdown_event - the name of an event; NULL: there is none. */
+const char *lockdown_event(uint16_t number);
+/* lockdown_rules_check - are they events? ret: the word that is not */
+int lockdown_rules_check(const struct conf *c, char *ret, size_t cap) MUST_USE;
 #endif

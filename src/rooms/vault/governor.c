@@ -1,56 +1,23 @@
-/* governor.c - counters in an open-addressed table that doubles; see governor.h. */
-#include "rooms/vault/governor.h"
+/* governor.c - see governor.h. */
+#include "rooms/vault/governor_parts.h"
 
 #include "base/mem.h"
 
-#define FIRST_CELLS 256u
+#define CHARGED_MOST 5u
 
-struct cell {
-	uint64_t user;
-	struct governor_count count;
-	bool used;
+/* struct charge - one of the principals of a release. */
+struct charge {
+	enum principal_kind kind;
+	uint8_t id[PRINCIPAL_ID_BYTES];
+	uint32_t place;		/* BOOK_NONE: it has none yet */
+	struct principal *p;	/* in the book, or fresh */
+	struct principal fresh; /* of one that has no place yet: only what is released gets one */
+	struct allowance a;
+	uint64_t held_files, held_bytes; /* a new reservation; 0: the one there is will do */
+	bool written;			 /* and not yet durable */
 };
 
-struct governor {
-	struct cell *cells; /* owned; a power of two of them */
-	size_t n_cells, n_used;
-};
-
-static size_t
-hash_user(uint64_t user)
-{
-	uint64_t h = user * UINT64_C(0x9E3779B97F4A7C15);
-
-	return (size_t)(h ^ h >> 29);
-}
-
-/* find_cell - the cell of a user, or the free one where it belongs. */
-static struct cell *
-find_cell(struct cell *cells, size_t n, uint64_t user)
-{
-	size_t i = hash_user(user) & (n - 1);
-
-	while (cells[i].used && cells[i].user != user)
-		i = (i + 1) & (n - 1);
-	return &cells[i];
-}
-
-static int
-double_cells(struct governor *g)
-{
-	size_t n = g->n_cells * 2;
-	struct cell *cells = mem_array(n, sizeof(*cells));
-
-	if (cells == NULL)
-		return SP_ENOMEM;
-	for (size_t i = 0; i < g->n_cells; i++)
-		if (g->cells[i].used)
-			*find_cell(cells, n, g->cells[i].user) = g->cells[i];
-	mem_free(g->cells);
-	g->cells = cells;
-	g->n_cells = n;
-	return SP_OK;
-}
+/* ---- life ---- */
 
 struct governor *
 governor_new(void)
@@ -59,10 +26,10 @@ governor_new(void)
 
 	if (g == NULL)
 		return NULL;
-	g->n_cells = FIRST_CELLS;
-	g->cells = mem_array(g->n_cells, sizeof(*g->cells));
-	if (g->cells == NULL) {
-		mem_free(g);
+	limits_defaults(&g->limits);
+	g->rereads = rereads_new();
+	if (g->rereads == NULL || book_init(&g->book) != SP_OK) {
+		governor_free(g);
 		return NULL;
 	}
 	return g;
@@ -73,44 +40,385 @@ governor_free(struct governor *g)
 {
 	if (g == NULL)
 		return;
-	mem_free(g->cells);
+	book_done(&g->book);
+	rereads_free(g->rereads);
 	mem_free(g);
 }
 
-static uint64_t
-add_capped(uint64_t a, uint64_t b)
+void
+governor_close(struct governor *g)
 {
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+	book_clear(&g->book);
+	g->is_open = g->unsaved = false;
+}
+
+int64_t
+governor_now(struct governor *g)
+{
+	const struct egress_disk *d = g->book.file.disk;
+	int64_t now = g->time0 + d->boot_s(d->arg) - g->boot0;
+
+	if (now > g->now)
+		g->now = now;
+	return g->now;
+}
+
+/* lost - counters are gone: nobody is given anything for a day but by an operator's raise. */
+static int
+lost(struct governor *g)
+{
+	uint8_t id[PRINCIPAL_ID_BYTES];
+	struct allowance a;
+	struct principal *p;
+	uint32_t place;
+	int err;
+
+	principal_number(0, id);
+	err = book_take(&g->book, PRINCIPAL_SERVER, id, g->now, &place);
+	if (err != SP_OK)
+		return err;
+	p = book_at(&g->book, place);
+	principal_advance(p, g->now);
+	principal_learn(p, &g->limits);
+	a = principal_allowance(p, &g->limits, g->now);
+	principal_fill(p, &a);
+	err = egress_write(&g->book.file, place, p, 0, 0);
+	return err == SP_OK ? egress_sync(&g->book.file) : err;
+}
+
+static int
+begin(struct governor *g, enum egress_state state, int64_t time, int64_t boot, bool is_known,
+    enum governor_start *ret)
+{
+	struct book_opening o = {g->boot0, &g->limits};
+	bool damaged = state == EGRESS_DAMAGED || (state == EGRESS_EMPTY && is_known);
+	int64_t now = 0;
+	int err;
+
+	if (state == EGRESS_GOOD) {
+		g->now = time + book_elapsed(boot, g->boot0);
+		err = book_load(&g->book, &o, &now, &damaged);
+		if (now > g->now)
+			g->now = now;
+	} else {
+		g->now = GOVERNOR_BEGIN_S;
+		err = egress_begin(&g->book.file, g->now);
+	}
+	g->time0 = g->now;
+	*ret = damaged ? GOVERNOR_LOST : state == EGRESS_GOOD ? GOVERNOR_GOES_ON : GOVERNOR_BEGINS;
+	return err == SP_OK && damaged ? lost(g) : err;
 }
 
 int
-governor_admit(struct governor *g, uint64_t user, uint64_t bytes, uint32_t *ret_retry_after)
+governor_open(struct governor *g, const struct egress_disk *disk, const uint8_t *mac_key,
+    bool is_known, enum governor_start *ret)
 {
-	struct cell *c = find_cell(g->cells, g->n_cells, user);
+	enum egress_state state;
+	enum governor_start start = GOVERNOR_GOES_ON;
+	int64_t time, boot;
+	int err;
 
-	*ret_retry_after = 0;
-	if (!c->used) {
-		if (g->n_used >= GOVERNOR_PRINCIPALS)
-			return SP_EFULL;
-		if (g->n_used >= g->n_cells / 2) {
-			int err = double_cells(g);
-
-			if (err != SP_OK)
-				return err;
-			c = find_cell(g->cells, g->n_cells, user);
-		}
-		*c = (struct cell){.user = user, .used = true};
-		g->n_used++;
+	governor_close(g);
+	g->boot0 = disk->boot_s(disk->arg);
+	err = egress_open(&g->book.file, disk, mac_key, &state, &time, &boot);
+	if (err == SP_OK)
+		err = begin(g, state, time, boot, is_known, &start);
+	if (err != SP_OK) {
+		governor_close(g);
+		return err;
 	}
-	c->count.files = add_capped(c->count.files, 1);
-	c->count.bytes = add_capped(c->count.bytes, bytes);
+	g->is_open = true;
+	*ret = start;
 	return SP_OK;
 }
 
-struct governor_count
-governor_count(const struct governor *g, uint64_t user)
+int
+governor_settle(struct governor *g)
 {
-	const struct cell *c = find_cell(g->cells, g->n_cells, user);
+	int err = SP_OK;
 
-	return c->used ? c->count : (struct governor_count){0, 0};
+	for (uint32_t i = 0; err == SP_OK && g->is_open && i < g->book.file.places; i++) {
+		struct principal *p = book_at(&g->book, i);
+
+		if (!p->used || (!g->unsaved && p->held_files == 0 && p->held_bytes == 0))
+			continue;
+		err = egress_write(&g->book.file, i, p, 0, 0);
+		p->held_files = p->held_bytes = 0;
+	}
+	if (err == SP_OK && g->is_open)
+		err = egress_sync(&g->book.file);
+	return err;
+}
+
+void
+governor_limits(struct governor *g, const struct limits *l)
+{
+	g->limits = *l;
+	for (uint32_t i = 0; i < g->book.file.places; i++)
+		book_at(&g->book, i)->learned_day = -1;
+}
+
+const struct limits *
+governor_limits_now(const struct governor *g)
+{
+	return &g->limits;
+}
+
+/* ---- who is charged ---- */
+
+static void
+add_number(struct charge *c, size_t *n, enum principal_kind kind, uint64_t number)
+{
+	c[*n].kind = kind;
+	principal_number(number, c[*n].id);
+	++*n;
+}
+
+static size_t
+who(const struct governor_ask *ask, struct charge c[CHARGED_MOST])
+{
+	size_t n = 0;
+
+	if (ask->helper) {
+		add_number(c, &n, PRINCIPAL_HELPER, ask->room);
+		return n;
+	}
+	add_number(c, &n, PRINCIPAL_USER, ask->user);
+	c[n].kind = PRINCIPAL_ADDRESS;
+	memcpy(c[n++].id, ask->address, PRINCIPAL_ID_BYTES);
+	c[n].kind = PRINCIPAL_NETWORK;
+	principal_network(ask->address, c[n++].id);
+	add_number(c, &n, PRINCIPAL_ORG, ask->org);
+	add_number(c, &n, PRINCIPAL_SERVER, 0);
+	return n;
+}
+
+static void
+look_up(struct governor *g, struct charge *c, int64_t now)
+{
+	c->place = book_find(&g->book, c->kind, c->id);
+	if (c->place != BOOK_NONE) {
+		c->p = book_at(&g->book, c->place);
+	} else {
+		principal_init(&c->fresh, c->kind, c->id, now);
+		c->p = &c->fresh;
+	}
+	principal_advance(c->p, now);
+	principal_learn(c->p, &g->limits);
+	c->a = principal_allowance(c->p, &g->limits, now);
+}
+
+/* ---- refusing ---- */
+
+/* over - the limit that this release would break and that takes longest to allow it. */
+static bool
+over(const struct charge *c, int64_t now, uint64_t bytes, struct governor_no *no)
+{
+	bool any = false;
+
+	for (unsigned w = 0; w < WINDOWS; w++) {
+		struct spent s = principal_sum(c->p, (enum window)w);
+		bool files = s.files >= c->a.files[w];
+		uint32_t wait;
+
+		if (!files && s.bytes <= c->a.bytes[w] && bytes <= c->a.bytes[w] - s.bytes)
+			continue;
+		wait = principal_wait(c->p, (enum window)w, now, 1, bytes, &c->a);
+		/* 0 is for ever: - 1 makes it the longest */
+		if (no->budget != BUDGET_NONE && wait - 1u <= no->retry_after - 1u)
+			continue;
+		no->kind = c->kind;
+		no->retry_after = wait;
+		no->budget = w == WINDOW_HOUR ? (files ? BUDGET_FILES_HOUR : BUDGET_BYTES_HOUR)
+					      : (files ? BUDGET_FILES_DAY : BUDGET_BYTES_DAY);
+		any = true;
+	}
+	return any;
+}
+
+int
+governor_save(struct governor *g, uint32_t place)
+{
+	struct principal *p = book_at(&g->book, place);
+	bool held = p->held_five == p->five_no;
+	int err = egress_write(
+	    &g->book.file, place, p, held ? p->held_files : 0, held ? p->held_bytes : 0);
+
+	if (err != SP_OK)
+		return err;
+	err = egress_sync(&g->book.file);
+	if (err != SP_OK)
+		egress_undo(p);
+	return err;
+}
+
+static bool
+is_unknown_address(const struct principal *p)
+{
+	static const uint8_t none[PRINCIPAL_ID_BYTES];
+
+	return p->kind == PRINCIPAL_ADDRESS && memcmp(p->id, none, sizeof(none)) == 0;
+}
+
+/* overrun - one more refusal; returns whether it was the one that freezes. */
+static bool
+overrun(struct governor *g, const struct charge *c, int64_t now)
+{
+	struct principal *p = c->p;
+
+	if (c->place == BOOK_NONE)
+		return false;
+	if (now - p->overrun_since >= HOUR_S) {
+		p->overrun_since = now;
+		p->overruns = 0;
+	}
+	if (p->overruns < UINT32_MAX)
+		p->overruns++;
+	if (!principal_freezes(c->kind) || is_unknown_address(p) ||
+	    g->limits.freeze_overruns == 0 || p->overruns < (uint64_t)g->limits.freeze_overruns)
+		return false;
+	p->frozen = true;
+	if (governor_save(g, c->place) != SP_OK)
+		g->unsaved = true; /* frozen in memory all the same, and in the file at the end */
+	return true;
+}
+
+/* check - SP_OK, or why not; the overrun is counted. */
+static int
+check(struct governor *g, struct charge *c, size_t n, int64_t now, uint64_t bytes,
+    struct governor_no *no)
+{
+	const struct charge *worst = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		if (c[i].p->frozen) {
+			*no = (struct governor_no){c[i].kind, BUDGET_FROZEN, 0, false};
+			return SP_EFROZEN;
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		if (over(&c[i], now, bytes, no))
+			worst = &c[i];
+	if (worst == NULL)
+		return SP_OK;
+	no->froze = overrun(g, worst, now);
+	return SP_EBUDGET;
+}
+
+/* ---- charging ---- */
+
+/* reserve - how much is to be held ahead, when what is held does not cover this release. */
+static void
+reserve(struct charge *c, uint64_t bytes)
+{
+	const struct principal *p = c->p;
+	uint64_t files = c->a.files[WINDOW_HOUR] / GOVERNOR_RESERVE + 1;
+	uint64_t more = c->a.bytes[WINDOW_HOUR] / GOVERNOR_RESERVE + 1;
+
+	c->held_files = c->held_bytes = 0;
+	if (p->held_five == p->five_no && p->held_files >= 1 && p->held_bytes >= bytes &&
+	    c->p != &c->fresh)
+		return;
+	for (unsigned w = 0; w < WINDOWS; w++) { /* never more than may be spent */
+		struct spent s = principal_sum(p, (enum window)w);
+
+		if (files > c->a.files[w] - s.files)
+			files = c->a.files[w] - s.files;
+		if (more > c->a.bytes[w] - s.bytes)
+			more = c->a.bytes[w] - s.bytes;
+	}
+	c->held_files = files;
+	c->held_bytes = more > bytes ? more : bytes;
+}
+
+/* hold_one - give it a place, and write what it reserves if that is new. */
+static int
+hold_one(struct governor *g, struct charge *c, int64_t now, uint64_t bytes)
+{
+	int err = SP_OK;
+
+	reserve(c, bytes);
+	if (c->place == BOOK_NONE)
+		err = book_take(&g->book, c->kind, c->id, now, &c->place);
+	if (err != SP_OK)
+		return err;
+	c->p = book_at(&g->book, c->place);
+	principal_advance(c->p, now);
+	c->p->seen = now;
+	if (c->held_files == 0)
+		return SP_OK;
+	err = egress_write(&g->book.file, c->place, c->p, c->held_files, c->held_bytes);
+	c->written = err == SP_OK;
+	return err;
+}
+
+/* hold - all of them, with one sync. */
+static int
+hold(struct governor *g, struct charge *c, size_t n, int64_t now, uint64_t bytes)
+{
+	bool any = false;
+	int err = SP_OK;
+
+	for (size_t i = 0; err == SP_OK && i < n; i++) {
+		err = hold_one(g, &c[i], now, bytes);
+		any |= c[i].written;
+	}
+	if (err == SP_OK && any)
+		err = egress_sync(&g->book.file);
+	for (size_t i = 0; err != SP_OK && i < n; i++)
+		if (c[i].written)
+			egress_undo(c[i].p);
+	return err;
+}
+
+static void
+spend(struct charge *c, uint64_t bytes)
+{
+	struct principal *p = c->p;
+
+	if (c->held_files != 0) {
+		p->held_files = c->held_files;
+		p->held_bytes = c->held_bytes;
+		p->held_five = p->five_no;
+	}
+	VERIFY(p->held_files >= 1 && p->held_bytes >= bytes && p->held_five == p->five_no);
+	p->held_files--;
+	p->held_bytes -= bytes;
+	principal_charge(p, 1, bytes);
+}
+
+int
+governor_admit(struct governor *g, const struct governor_ask *ask, struct governor_no *ret_no)
+{
+	struct charge c[CHARGED_MOST] = {0};
+	struct reread r = {.user = ask->user, .bytes = ask->bytes};
+	int64_t now;
+	size_t n;
+	int err;
+
+	*ret_no = (struct governor_no){.budget = BUDGET_NONE};
+	if (!g->is_open)
+		return SP_ELOCKED;
+	now = r.at = governor_now(g);
+	memcpy(r.address, ask->address, sizeof(r.address));
+	memcpy(r.key, ask->key, sizeof(r.key));
+	n = who(ask, c);
+	for (size_t i = 0; i < n; i++)
+		look_up(g, &c[i], now);
+	if (ask->has_address && !ask->helper && rereads_has(g->rereads, &r)) {
+		for (size_t i = 0; i < n; i++)
+			if (c[i].p->frozen)
+				return check(g, c, n, now, 0, ret_no);
+		return SP_OK;
+	}
+	err = check(g, c, n, now, ask->bytes, ret_no);
+	if (err == SP_OK)
+		err = hold(g, c, n, now, ask->bytes);
+	if (err != SP_OK)
+		return err;
+	for (size_t i = 0; i < n; i++)
+		spend(&c[i], ask->bytes);
+	if (ask->has_address && !ask->helper)
+		rereads_add(g->rereads, &r);
+	return SP_OK;
 }

@@ -4,7 +4,9 @@
  * them.
  */
 #include "base/mem.h"
+#include "base/text.h"
 #include "ipc/room.h"
+#include "rooms/vault/orders.h"
 #include "rooms/vault/state.h"
 #include "rooms/vault/workers.h"
 #include "sys/fd.h"
@@ -15,6 +17,7 @@
 
 #define EXIT_CONFIG 78
 #define EXIT_SOFTWARE 70
+#define COUNTS_AS_SPENT "vault/egress: what was reserved counts as spent"
 #define RECOVERY_BYTES 256u /* more than the file has */
 
 struct vault {
@@ -25,6 +28,9 @@ struct vault {
 	struct vault_workers workers;
 	struct vault_core *core;
 	struct vault_state state;
+	int egress_fd; /* vault/egress */
+	struct egress_disk egress;
+	bool counters_told;    /* what was found of the budgets' counters is with the ledger */
 	struct span recovery;  /* of keys/root.recovery; empty: none */
 	uint8_t *buf, *orders; /* IPC_MAX bytes each: messages of the supervisor, of the ledger */
 	uint64_t ledgers;      /* sockets to the ledger so far */
@@ -62,12 +68,16 @@ ledger_lies(struct vault *v, uint16_t message, int err)
 static void
 tell_state(struct vault *v)
 {
-	struct ipc_v_state m = {vault_core_is_open(v->core)};
+	struct ipc_v_state m = {.open = vault_core_is_open(v->core)};
 	int err;
 
 	if (v->ledger.fd < 0)
 		return;
+	if (m.open != 0 && !v->counters_told)
+		m.counters = (uint8_t)vault_core_counters(v->core);
 	err = chan_send_v_state(&v->ledger, &m, -1);
+	if (err == SP_OK && m.open != 0)
+		v->counters_told = true;
 	if (err == SP_ECLOSED)
 		ledger_drop(v);
 	else if (err != SP_OK)
@@ -93,6 +103,10 @@ open_core(struct vault *v, const uint8_t root[KEY_BYTES])
 		log_warning(
 		    "vault/state: one of its two copies was unreadable and was written anew "
 		    "from the other");
+	if (err == SP_OK && vault_core_counters(v->core) == GOVERNOR_LOST)
+		log_error(
+		    "vault/egress is damaged or was taken away: the server's egress budget "
+		    "counts as used up for a day; `sallyport limits raise --server` gives more");
 	return err;
 }
 
@@ -157,6 +171,26 @@ on_unlock(struct vault *v, const struct chan_msg *m)
 	if (chan_send_unlock_result(&v->room.supervisor, &r, -1) != SP_OK)
 		v->stopping = true;
 	tell_state(v);
+}
+
+/* A lockdown with --keys: nothing that opens anything is left here. */
+static int
+on_lock(struct vault *v, const struct chan_msg *m)
+{
+	struct ipc_vault_lock ask;
+	struct ipc_vault_locked done = {0};
+	int err = ipc_get_vault_lock(m->body, &ask);
+
+	if (err != SP_OK)
+		return err;
+	vault_core_clear(v->core);
+	if (vault_core_lock(v->core) != SP_OK)
+		log_warning(COUNTS_AS_SPENT);
+	log_warning("the vault has forgotten its keys: the operator's passphrase opens it");
+	if (chan_send_vault_locked(&v->room.supervisor, &done, -1) != SP_OK)
+		v->stopping = true;
+	tell_state(v);
+	return SP_OK;
 }
 
 /* ---- from the supervisor ---- */
@@ -225,6 +259,35 @@ on_worker_gone(struct vault *v, const struct chan_msg *m)
 	return err;
 }
 
+static int
+on_worker_peer(struct vault *v, const struct chan_msg *m)
+{
+	struct ipc_worker_peer w;
+	struct vault_seat *seat;
+	int err = ipc_get_worker_peer(m->body, &w);
+
+	if (err != SP_OK)
+		return err;
+	seat = vault_workers_find(&v->workers, w.serial);
+	if (seat != NULL)
+		seat->worker.has_address = address_parse(w.address, seat->worker.address) == SP_OK;
+	return SP_OK;
+}
+
+static int
+on_file(struct vault *v, struct chan_msg *m)
+{
+	struct ipc_file f;
+	char why[256];
+	int err = ipc_get_file(m->body, &f);
+
+	/* all others are taken at start only */
+	if (err == SP_OK && f.what == FILE_LIMITS &&
+	    limits_take(vault_core_governor(v->core), m->fd, why, sizeof(why)) != SP_OK)
+		log_warning("limits.conf: the old limits stay: %s", why);
+	return err;
+}
+
 /* on_supervisor - one message.  An error means that we no longer understand our own supervisor. */
 static int
 on_supervisor(struct vault *v, struct chan_msg *m)
@@ -236,17 +299,19 @@ on_supervisor(struct vault *v, struct chan_msg *m)
 		return on_worker_new(v, m);
 	case IPC_WORKER_GONE:
 		return on_worker_gone(v, m);
-	case IPC_WORKER_PEER: /* addresses are of no use to the vault yet */
-		return SP_OK;
+	case IPC_WORKER_PEER:
+		return on_worker_peer(v, m);
 	case IPC_UNLOCK:
 		on_unlock(v, m);
 		return SP_OK;
+	case IPC_VAULT_LOCK:
+		return on_lock(v, m);
 	case IPC_RELOAD:
 		if (room_reload(&v->room, TAKE_FD(m->fd)) != SP_OK)
 			log_warning("the old settings stay");
 		return SP_OK;
-	case IPC_FILE: /* keys are taken at start only */
-		return SP_OK;
+	case IPC_FILE:
+		return on_file(v, m);
 	case IPC_STOP:
 		v->stopping = true;
 		return SP_OK;
@@ -299,82 +364,6 @@ before_go(void *arg, struct chan_msg *m)
 
 /* ---- orders of the ledger ---- */
 
-/* struct order - one message of the ledger, decoded: the fields that all of them share, and the
- * rest. */
-struct order {
-	uint16_t id;
-	uint64_t number, serial;
-	union {
-		struct ipc_v_release release;
-		struct ipc_v_key_new key_new;
-		struct ipc_v_seal seal;
-		struct ipc_v_rewrap rewrap;
-		struct ipc_v_org_key org_key;
-	} m;
-};
-
-static int
-order_decode(const struct chan_msg *in, struct order *ret)
-{
-	struct order o = {.id = in->id};
-	int err;
-
-	switch (in->id) {
-	case IPC_V_RELEASE:
-		err = ipc_get_v_release(in->body, &o.m.release);
-		o.number = o.m.release.order;
-		o.serial = o.m.release.serial;
-		break;
-	case IPC_V_KEY_NEW:
-		err = ipc_get_v_key_new(in->body, &o.m.key_new);
-		o.number = o.m.key_new.order;
-		o.serial = o.m.key_new.serial;
-		break;
-	case IPC_V_SEAL:
-		err = ipc_get_v_seal(in->body, &o.m.seal);
-		o.number = o.m.seal.order;
-		break;
-	case IPC_V_REWRAP:
-		err = ipc_get_v_rewrap(in->body, &o.m.rewrap);
-		o.number = o.m.rewrap.order;
-		break;
-	case IPC_V_ORG_KEY:
-		err = ipc_get_v_org_key(in->body, &o.m.org_key);
-		o.number = o.m.org_key.order;
-		break;
-	default:
-		return SP_EDENIEDMSG;
-	}
-	if (err == SP_OK)
-		*ret = o;
-	return err;
-}
-
-static void
-order_decide(
-    struct vault *v, const struct order *o, struct vault_seat *seat, struct vault_answer *ret)
-{
-	struct vault_worker *worker = seat != NULL ? &seat->worker : NULL;
-
-	switch (o->id) {
-	case IPC_V_RELEASE:
-		vault_release(v->core, &o->m.release, worker, ret);
-		break;
-	case IPC_V_KEY_NEW:
-		vault_key_new(v->core, &o->m.key_new, worker, ret);
-		break;
-	case IPC_V_SEAL:
-		vault_seal(v->core, &o->m.seal, ret);
-		break;
-	case IPC_V_REWRAP:
-		vault_rewrap(v->core, &o->m.rewrap, ret);
-		break;
-	default:
-		vault_org_key(v->core, &o->m.org_key, ret);
-		break;
-	}
-}
-
 /* send_key - to the worker of the order and nobody else.  One that does not read is reported. */
 static int
 send_key(struct vault *v, struct vault_seat *seat, const struct vault_answer *a)
@@ -396,6 +385,9 @@ send_result(struct vault *v, const struct order *o, const struct vault_answer *a
 	    .err = a->err,
 	    .retry_after = a->retry_after,
 	    .epoch = a->epoch,
+	    .kind = a->kind,
+	    .budget = a->budget,
+	    .froze = a->froze,
 	    .wrap = span_of(a->wrap, a->wrap_len),
 	};
 	int err = chan_send_v_result(&v->ledger, &m, -1);
@@ -406,15 +398,15 @@ send_result(struct vault *v, const struct order *o, const struct vault_answer *a
 		ledger_lies(v, IPC_V_RESULT, err);
 }
 
-/* find_seat - the worker that an order names.  Unknown: the registration may still be in the
- * supervisor's socket, so its messages are served first, in a buffer of their own: the order's
- * spans stay. */
+/* find_seat - the worker that an order names.  Unknown, or its address is: the supervisor's word
+ * may still be in its socket, so its messages are served first, in a buffer of their own: the
+ * order's spans stay. */
 static struct vault_seat *
 find_seat(struct vault *v, uint64_t serial)
 {
 	struct vault_seat *seat = vault_workers_find(&v->workers, serial);
 
-	if (seat == NULL) {
+	if (seat == NULL || (!seat->worker.has_address && ipc_is_worker(seat->worker.room))) {
 		supervisor_drain(v);
 		seat = vault_workers_find(&v->workers, serial);
 	}
@@ -430,7 +422,7 @@ on_order(struct vault *v, const struct order *o)
 
 	if (v->ledgers != ledgers || v->stopping) /* the order's sender is gone: nobody to answer */
 		return;
-	order_decide(v, o, seat, &a);
+	order_decide(v->core, o, seat != NULL ? &seat->worker : NULL, &a);
 	if (a.has_key) {
 		int err = send_key(v, seat, &a);
 
@@ -482,7 +474,8 @@ vault_begin(struct vault *v)
 {
 	v->loop = loop_new();
 	vault_workers_init(&v->workers, v->loop, worker_spoke, v);
-	v->core = vault_core_new(vault_state_save, &v->state);
+	v->egress = egress_file(&v->egress_fd);
+	v->core = vault_core_new(vault_state_save, &v->state, &v->egress);
 	v->buf = mem_alloc(IPC_MAX);
 	v->orders = mem_alloc(IPC_MAX);
 	chan_init(&v->ledger, -1, ROOM_VAULT, ROOM_LEDGER);
@@ -515,17 +508,25 @@ static void
 vault_start(struct vault *v)
 {
 	struct sandbox_limits limits = {
-	    .memory_bytes = 64u << 20,
+	    .memory_bytes = 128u << 20,
 	    .files = VAULT_WORKERS_MAX,
-	    .file_bytes = 4u * VAULT_SLOT_STRIDE,
+	    .file_bytes = EGRESS_BYTES,
 	};
 	struct room_start *r = &v->room;
+	char why[256];
 
 	if (crypto_ready() != SP_OK)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ECRYPTO));
 	if (r->file[FILE_VAULT_STATE] < 0)
 		sp_die(EXIT_CONFIG, "vault/state is missing: restore it from a backup");
 	v->state.fd = r->file[FILE_VAULT_STATE];
+	if (r->file[FILE_VAULT_EGRESS] < 0)
+		sp_die(EXIT_CONFIG, "vault/egress is missing: restore it from a backup");
+	v->egress_fd = r->file[FILE_VAULT_EGRESS];
+	if (r->file[FILE_LIMITS] >= 0 &&
+	    limits_take(vault_core_governor(v->core), r->file[FILE_LIMITS], why, sizeof(why)) != SP_OK)
+		sp_die(EXIT_CONFIG, "limits.conf: %s", why);
+	close_fd(&r->file[FILE_LIMITS]);
 	if (r->file[FILE_ROOT_RECOVERY] >= 0)
 		limits.memory_bytes += read_recovery(v, r->file[FILE_ROOT_RECOVERY]);
 	if (r->file[FILE_ROOT_KEY] >= 0)
@@ -571,6 +572,8 @@ main(int argc, char **argv)
 	vault_run(v);
 	ledger_drop(v);
 	vault_workers_done(&v->workers);
+	if (vault_core_lock(v->core) != SP_OK)
+		log_warning(COUNTS_AS_SPENT);
 	vault_core_free(v->core);
 	mem_free((void *)(uintptr_t)v->recovery.ptr);
 	mem_wipe(v->buf, IPC_MAX);

@@ -6,6 +6,7 @@
 #define HEAD_BYTES 24u
 #define MAC_BYTES 32u
 
+#define FLAG_EGRESS 1u
 static const struct span magic = {(const uint8_t *)"SPVSTAT1", 8};
 
 void
@@ -15,13 +16,13 @@ orgkeys_done(struct orgkeys *t)
 		mem_wipe(
 		    t->rows, t->cap * sizeof(*t->rows)); /* wraps of epochs that may be destroyed */
 	mem_free(t->rows);
-	*t = (struct orgkeys){NULL, 0, 0};
+	*t = (struct orgkeys){.rows = NULL};
 }
 
 int
 orgkeys_copy(const struct orgkeys *t, struct orgkeys *ret)
 {
-	struct orgkeys c = {NULL, t->n, t->n + 1};
+	struct orgkeys c = {.n = t->n, .cap = t->n + 1, .has_egress = t->has_egress};
 
 	c.rows = mem_array(c.cap, sizeof(*c.rows));
 	if (c.rows == NULL)
@@ -125,7 +126,7 @@ orgkeys_encode(const struct orgkeys *t, uint64_t generation, const uint8_t mac_k
 	wr_bytes(&w, magic);
 	wr_uint(&w, generation, 8);
 	wr_uint(&w, t->n, 4);
-	wr_uint(&w, 0, 4);
+	wr_uint(&w, t->has_egress ? FLAG_EGRESS : 0, 4);
 	for (size_t i = 0; i < t->n; i++) {
 		wr_uint(&w, t->rows[i].org, 8);
 		wr_uint(&w, t->rows[i].epoch, 4);
@@ -144,7 +145,7 @@ orgkeys_encode(const struct orgkeys *t, uint64_t generation, const uint8_t mac_k
 static int
 decode_rows(struct rd *r, size_t n, struct orgkeys *ret)
 {
-	struct orgkeys t = {NULL, 0, n + 1};
+	struct orgkeys t = {.cap = n + 1};
 
 	t.rows = mem_array(t.cap, sizeof(*t.rows));
 	if (t.rows == NULL)
@@ -172,6 +173,7 @@ orgkeys_decode(struct span slot, const uint8_t mac_key[KEY_BYTES], uint64_t *ret
 	uint8_t mac[MAC_BYTES];
 	uint64_t generation;
 	struct span stored;
+	uint32_t flags;
 	size_t n, len;
 	int err;
 
@@ -179,7 +181,8 @@ orgkeys_decode(struct span slot, const uint8_t mac_key[KEY_BYTES], uint64_t *ret
 		return SP_EDAMAGED;
 	generation = rd_uint(&r, 8);
 	n = (size_t)rd_uint(&r, 4);
-	if (rd_uint(&r, 4) != 0 || r.bad || n > ORGKEYS_MAX)
+	flags = (uint32_t)rd_uint(&r, 4);
+	if (flags > FLAG_EGRESS || r.bad || n > ORGKEYS_MAX)
 		return SP_EDAMAGED;
 	len = HEAD_BYTES + n * ORGKEY_BYTES;
 	if (slot.len < len + MAC_BYTES)
@@ -191,7 +194,9 @@ orgkeys_decode(struct span slot, const uint8_t mac_key[KEY_BYTES], uint64_t *ret
 	if (!secret_eq(span_of(mac, sizeof(mac)), stored))
 		return SP_EDAMAGED;
 	err = decode_rows(&r, n, ret);
-	if (err == SP_OK)
+	if (err == SP_OK) {
+		ret->has_egress = flags == FLAG_EGRESS;
 		*ret_generation = generation;
+	}
 	return err;
 }

@@ -4,11 +4,12 @@
  * unwrapped one at a time by the core and never kept.  The state file has two slots,
  * VAULT_SLOT_STRIDE bytes apart:
  *
- *   "SPVSTAT1" | generation u64 | count u32 | zero u32 | count * (org u64 | epoch u32 | wrap 96) |
+ *   "SPVSTAT1" | generation u64 | count u32 | flags u32 | count * (org u64 | epoch u32 | wrap 96) |
  * HMAC-SHA-256
  *
- * The HMAC covers all before it, under a key derived from the root key.  Both slots are written,
- * one after the other, with a sync after each: a torn write leaves the other slot whole.
+ * Flag 1: vault/egress was begun; one that is empty later was taken away.  The HMAC covers all
+ * before it, under a key derived from the root key.  Both slots are written, one after the other,
+ * with a sync after each: a torn write leaves the other slot whole.
  */
 #ifndef SP_VAULT_ORGKEYS_H
 #define SP_VAULT_ORGKEYS_H
@@ -29,6 +30,7 @@ struct orgkey {
 struct orgkeys {
 	struct orgkey *rows; /* owned; sorted by organisation, then epoch */
 	size_t n, cap;
+	bool has_egress; /* flag 1 */
 };
 
 void orgkeys_done(struct orgkeys *t); /* frees; safe twice and on a zeroed struct */

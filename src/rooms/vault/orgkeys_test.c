@@ -22,7 +22,7 @@ add(struct orgkeys *t, uint64_t org, uint32_t epoch)
 static struct orgkeys
 some(void)
 {
-	struct orgkeys t = {NULL, 0, 0};
+	struct orgkeys t = {.rows = NULL};
 
 	add(&t, 5, 2);
 	add(&t, 3, 1);

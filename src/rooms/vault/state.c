@@ -1,6 +1,8 @@
 /* state.c - see state.h. */
 #include "rooms/vault/state.h"
 
+#include "base/text.h"
+#include "sys/clock.h"
 #include "sys/fd.h"
 
 static int
@@ -72,5 +74,59 @@ vault_state_save(void *arg, unsigned slot, struct span content)
 		err = file_sync(s->fd);
 	if (err == SP_OK)
 		s->written[slot] = content.len;
+	return err;
+}
+
+/* ---- vault/egress ---- */
+
+static int64_t
+egress_pread(void *arg, int64_t at, uint8_t *buf, size_t n)
+{
+	return file_pread(*(const int *)arg, buf, n, at);
+}
+
+static int
+egress_pwrite(void *arg, int64_t at, struct span bytes)
+{
+	return file_pwrite(*(const int *)arg, bytes.ptr, bytes.len, at);
+}
+
+static int
+egress_fdatasync(void *arg)
+{
+	return file_sync(*(const int *)arg);
+}
+
+static int64_t
+egress_boot_s(void *arg)
+{
+	(void)arg;
+	return clock_mono_ms() / 1000;
+}
+
+struct egress_disk
+egress_file(int *fd)
+{
+	return (struct egress_disk){
+	    egress_pread, egress_pwrite, egress_fdatasync, egress_boot_s, fd};
+}
+
+/* ---- limits.conf ---- */
+
+int
+limits_take(struct governor *g, int fd, char *why, size_t cap)
+{
+	DEFER(mem_freep) uint8_t *content = NULL;
+	struct text t = text_of(why, cap);
+	struct limits l;
+	size_t len = 0;
+	int err = file_read_all(fd, LIMITS_FILE_MAX, &content, &len);
+
+	if (err == SP_OK)
+		err = limits_parse(span_of(content, len), &l, why, cap);
+	else
+		text_str(&t, sp_strerror(err));
+	if (err == SP_OK)
+		governor_limits(g, &l);
 	return err;
 }

@@ -6,8 +6,9 @@
 /* On pages of its own: locked, never dumped, guarded. */
 struct vault_secret {
 	uint8_t root[KEY_BYTES];
-	uint8_t mac[KEY_BYTES]; /* of the state file, derived from root */
-	uint8_t org[KEY_BYTES]; /* of the order in hand */
+	uint8_t mac[KEY_BYTES];	   /* of the state file, derived from root */
+	uint8_t egress[KEY_BYTES]; /* of vault/egress, likewise */
+	uint8_t org[KEY_BYTES];	   /* of the order in hand */
 	uint8_t file[KEY_BYTES];
 };
 
@@ -19,6 +20,8 @@ struct vault_core {
 	unsigned newest; /* the slot that was last written whole: the other one is written first */
 	uint64_t last_order, last_entry;
 	struct governor *governor; /* owned */
+	enum governor_start counters;
+	const struct egress_disk *egress;
 	vault_save_fn save;
 	void *save_arg;
 };
@@ -26,7 +29,7 @@ struct vault_core {
 static const uint8_t no_blob[16];
 
 struct vault_core *
-vault_core_new(vault_save_fn save, void *arg)
+vault_core_new(vault_save_fn save, void *arg, const struct egress_disk *egress)
 {
 	struct vault_core *c = mem_alloc(sizeof(*c));
 
@@ -34,6 +37,7 @@ vault_core_new(vault_save_fn save, void *arg)
 		return NULL;
 	c->save = save;
 	c->save_arg = arg;
+	c->egress = egress;
 	c->secret = secret_new(sizeof(*c->secret));
 	c->governor = governor_new();
 	if (c->secret == NULL || c->governor == NULL) {
@@ -62,12 +66,16 @@ vault_core_clear(struct vault_core *c)
 	mem_wipe(c->secret->file, sizeof(c->secret->file));
 }
 
-void
+int
 vault_core_lock(struct vault_core *c)
 {
+	int err = governor_settle(c->governor);
+
+	governor_close(c->governor);
 	mem_wipe(c->secret, sizeof(*c->secret));
 	orgkeys_done(&c->keys);
 	c->is_open = false;
+	return err;
 }
 
 bool
@@ -82,10 +90,16 @@ vault_core_repaired(const struct vault_core *c)
 	return c->repaired;
 }
 
-const struct governor *
+struct governor *
 vault_core_governor(const struct vault_core *c)
 {
 	return c->governor;
+}
+
+enum governor_start
+vault_core_counters(const struct vault_core *c)
+{
+	return c->counters;
 }
 
 /* save_keys - write both slots, each under the next generation, the one that may be torn first. The
@@ -118,7 +132,7 @@ load_slots(struct vault_core *c, const struct span slot[2], unsigned *ret_valid)
 	unsigned valid = 0;
 
 	for (size_t i = 0; i < 2; i++) {
-		struct orgkeys keys = {NULL, 0, 0};
+		struct orgkeys keys = {.rows = NULL};
 		uint64_t generation = 0;
 		int err = orgkeys_decode(slot[i], c->secret->mac, &generation, &keys);
 
@@ -140,6 +154,25 @@ load_slots(struct vault_core *c, const struct span slot[2], unsigned *ret_valid)
 	return valid != 0 ? SP_OK : SP_EDAMAGED;
 }
 
+/* open_counters - of the budgets; that there are any is written down once, so that a file that is
+ * taken away later is missed. */
+static int
+open_counters(struct vault_core *c)
+{
+	static const char label[] = "sallyport vault egress v1";
+	int err = hkdf_expand_sha384(
+	    span_of(c->secret->root, KEY_BYTES), span_str(label), c->secret->egress, KEY_BYTES);
+
+	if (err == SP_OK)
+		err = governor_open(
+		    c->governor, c->egress, c->secret->egress, c->keys.has_egress, &c->counters);
+	if (err == SP_OK && !c->keys.has_egress) {
+		c->keys.has_egress = true;
+		err = save_keys(c, &c->keys);
+	}
+	return err;
+}
+
 static int
 open_state(struct vault_core *c, const struct span slot[2], bool fresh)
 {
@@ -158,7 +191,7 @@ open_state(struct vault_core *c, const struct span slot[2], bool fresh)
 		err = save_keys(c, &c->keys);
 		c->repaired = true;
 	}
-	return err;
+	return err == SP_OK ? open_counters(c) : err;
 }
 
 int
@@ -167,12 +200,15 @@ vault_core_open(
 {
 	int err;
 
-	vault_core_lock(c);
+	err = vault_core_lock(c);
+	if (err != SP_OK)
+		return err;
 	memcpy(c->secret->root, root, KEY_BYTES);
 	err = open_state(c, slot, fresh);
 	if (err != SP_OK) {
-		vault_core_lock(c);
-		return err;
+		int again = vault_core_lock(c); /* nothing is held yet */
+
+		return again != SP_OK ? again : err;
 	}
 	c->is_open = true;
 	return SP_OK;
@@ -273,6 +309,13 @@ answer_key(struct vault_core *c, uint64_t entry, const ipc_b16 *blob, uint64_t l
 	};
 }
 
+/* is_helper - a process without a network, which nobody outside can make say what it reads. */
+static bool
+is_helper(enum room room)
+{
+	return ((R_SCRUBBER | R_AUTHENTICATOR) & (1u << room)) != 0;
+}
+
 /* may_release - the checks that need no key: is the entry new, is the worker one of ours and still
  * the same principal's?  The entry is used up whatever follows. */
 static int
@@ -287,17 +330,47 @@ may_release(struct vault_core *c, const struct ipc_v_release *m, struct vault_wo
 		return SP_EREFUSED;
 	if (worker->has_user && worker->user != m->user)
 		return SP_EREFUSED;
+	if (m->user == 0 && !is_helper(worker->room)) /* the server itself has no connection */
+		return SP_EREFUSED;
 	worker->has_user = true;
 	worker->user = m->user;
 	return SP_OK;
+}
+
+/* may_leave - ask the governor for the file key on the secret page. */
+static int
+may_leave(struct vault_core *c, const struct ipc_v_release *m, const struct vault_worker *worker,
+    const struct wrap_info *info, struct governor_no *ret_no)
+{
+	const struct limits *l = governor_limits_now(c->governor);
+	struct governor_ask ask = {
+	    .helper = is_helper(worker->room),
+	    .room = (uint8_t)worker->room,
+	    .user = m->user,
+	    .org = m->org,
+	    .has_address = worker->has_address,
+	    .bytes = info->length,
+	};
+	uint8_t hash[SHA256_BYTES];
+	int err = hmac_sha256(
+	    span_of(c->secret->egress, KEY_BYTES), span_of(c->secret->file, KEY_BYTES), hash);
+
+	if (err != SP_OK)
+		return err;
+	/* what was staged is not known here; the most that it may reach is far too much */
+	if (info->state == WRAP_STAGED && info->length > (uint64_t)l->resume_bytes)
+		ask.bytes = (uint64_t)l->resume_bytes;
+	memcpy(ask.address, worker->address, sizeof(ask.address));
+	memcpy(ask.key, hash, sizeof(ask.key));
+	return governor_admit(c->governor, &ask, ret_no);
 }
 
 void
 vault_release(struct vault_core *c, const struct ipc_v_release *m, struct vault_worker *worker,
     struct vault_answer *ret)
 {
+	struct governor_no no = {.budget = BUDGET_NONE};
 	struct wrap_info info;
-	uint32_t retry_after = 0;
 	int err;
 
 	*ret = (struct vault_answer){0};
@@ -305,14 +378,17 @@ vault_release(struct vault_core *c, const struct ipc_v_release *m, struct vault_
 	if (err == SP_OK)
 		err = file_key(c, m->org, &m->blob, m->wrap, &info);
 	if (err == SP_OK)
-		err = governor_admit(c->governor, m->user, info.length, &retry_after);
+		err = may_leave(c, m, worker, &info, &no);
 	if (err == SP_OK) {
 		answer_key(c, m->entry, &m->blob, info.length, false, ret);
 		return;
 	}
 	vault_core_clear(c);
 	refuse(ret, err);
-	ret->retry_after = retry_after;
+	ret->retry_after = no.retry_after;
+	ret->kind = (uint8_t)no.kind;
+	ret->budget = (uint8_t)no.budget;
+	ret->froze = no.froze;
 }
 
 void
@@ -433,7 +509,7 @@ change_keys(struct vault_core *c, const struct ipc_v_org_key *m, struct orgkeys 
 void
 vault_org_key(struct vault_core *c, const struct ipc_v_org_key *m, struct vault_answer *ret)
 {
-	struct orgkeys keys = {NULL, 0, 0};
+	struct orgkeys keys = {.rows = NULL};
 	uint32_t epoch = 0;
 	bool changed = false;
 	int err;

@@ -12,10 +12,14 @@
 #include "rooms/vault/governor.h"
 #include "rooms/vault/orgkeys.h"
 
-/* One process that may be given keys.  Its socket is with the caller. */
+/* One process that may be given keys.  Its socket is with the caller.  Room and address are the
+ * supervisor's word. */
 struct vault_worker {
 	uint64_t serial;
-	bool has_user; /* the first release fixes the principal for the worker's life */
+	enum room room;
+	bool has_address;
+	uint8_t address[16]; /* zeros: not known */
+	bool has_user;	     /* the first release fixes the principal for the worker's life */
 	uint64_t user;
 };
 
@@ -27,6 +31,8 @@ typedef int (*vault_save_fn)(void *arg, unsigned slot, struct span content);
 struct vault_answer {
 	uint16_t err; /* positive number of an enum sp_err, or 0 */
 	uint32_t retry_after, epoch;
+	uint8_t kind, budget; /* enum principal_kind and enum budget: which limit; budget 0: none */
+	bool froze;	      /* this refusal froze that principal */
 	uint8_t wrap[WRAP_BYTES];
 	size_t wrap_len;    /* 0 or WRAP_BYTES */
 	bool has_key;	    /* send `key` to the worker first */
@@ -35,8 +41,10 @@ struct vault_answer {
 
 struct vault_core; /* opaque */
 
-/* vault_core_new - a locked core. NULL: no memory, or none that can be locked. */
-struct vault_core *vault_core_new(vault_save_fn save, void *arg) MUST_USE;
+/* vault_core_new - a locked core. NULL: no memory, or none that can be locked.
+ *   egress  the file of the budgets; borrowed as long as the core lives */
+struct vault_core *vault_core_new(
+    vault_save_fn save, void *arg, const struct egress_disk *egress) MUST_USE;
 void vault_core_free(struct vault_core *c); /* wipes; accepts NULL */
 
 /* vault_core_open - take the root key and the state that belongs to it.
@@ -48,8 +56,9 @@ void vault_core_free(struct vault_core *c); /* wipes; accepts NULL */
 int vault_core_open(struct vault_core *c, const uint8_t root[KEY_BYTES], const struct span slot[2],
     bool fresh) MUST_USE;
 /* vault_core_lock - forget the root key.  Organisation keys in memory are wrapped and are dropped
- * too. */
-void vault_core_lock(struct vault_core *c);
+ * too.  Always locked after it.
+ *   errors  of writing down what was really spent: reservations count as spent then */
+int vault_core_lock(struct vault_core *c) MUST_USE;
 bool vault_core_is_open(const struct vault_core *c);
 /* vault_core_repaired - was one slot of the state unreadable at the last opening? */
 bool vault_core_repaired(const struct vault_core *c);
@@ -82,6 +91,8 @@ void vault_org_key(struct vault_core *c, const struct ipc_v_org_key *m, struct v
 
 /* vault_core_clear - wipe the keys of the last answer. */
 void vault_core_clear(struct vault_core *c);
-/* vault_core_governor - for reports and tests; borrowed. */
-const struct governor *vault_core_governor(const struct vault_core *c);
+/* vault_core_governor - for limits, reports and changes; borrowed. */
+struct governor *vault_core_governor(const struct vault_core *c);
+/* vault_core_counters - what was found of the budgets' counters at the last opening. */
+enum governor_start vault_core_counters(const struct vault_core *c);
 #endif

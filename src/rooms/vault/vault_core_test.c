@@ -33,7 +33,7 @@ test_store_and_read(void **state)
 	struct vault_answer a = fresh(w, 4096, made), b;
 	struct wrap_info info;
 	struct ipc_v_release m;
-	struct governor_count n;
+	struct spent n;
 
 	assert_int_equal(a.err, 0);
 	assert_true(a.has_key);
@@ -49,12 +49,12 @@ test_store_and_read(void **state)
 	assert_int_equal(b.key.length, 4096);
 	assert_int_equal(b.key.entry, m.entry);
 	assert_int_equal(b.key.fresh, 0);
-	n = governor_count(vault_core_governor(w->core), USER);
+	n = given(w, USER);
 	assert_int_equal(n.files, 1);
 	assert_int_equal(n.bytes, 4096);
 	b = fresh(w, 4096, again);
 	assert_memory_not_equal(again, made, KEY_BYTES);
-	assert_int_equal(governor_count(vault_core_governor(w->core), USER).files, 1);
+	assert_int_equal(given(w, USER).files, 1);
 }
 
 static void
@@ -107,7 +107,7 @@ test_entries_increase(void **state)
 	m.entry = 61;
 	b = release(w, &m, &w->worker, NULL);
 	assert_int_equal(b.err, 0);
-	assert_int_equal(governor_count(vault_core_governor(w->core), USER).files, 2);
+	assert_int_equal(given(w, USER).files, 2);
 }
 
 static void
@@ -137,8 +137,8 @@ test_release_to_whom(void **state)
 	refused(&b, SP_EREFUSED);
 	vault_key_new(w->core, &k, NULL, &b);
 	refused(&b, SP_EREFUSED);
-	assert_int_equal(governor_count(vault_core_governor(w->core), USER).files, 1);
-	assert_int_equal(governor_count(vault_core_governor(w->core), USER + 1).files, 0);
+	assert_int_equal(given(w, USER).files, 1);
+	assert_int_equal(given(w, USER + 1).files, 0);
 }
 
 static void
@@ -175,7 +175,7 @@ test_release_of_what(void **state)
 		b = release(w, &m, &w->worker, NULL);
 		refused(&b, SP_ERANGE);
 	}
-	assert_int_equal(governor_count(vault_core_governor(w->core), USER).files, 0);
+	assert_int_equal(given(w, USER).files, 0);
 }
 
 /* A wrap of an organisation key, copied from the state file, is no file's wrap. */
@@ -222,7 +222,7 @@ test_seal(void **state)
 	assert_int_equal(b.err, 0);
 	assert_int_equal(b.key.length, 5000);
 	assert_memory_equal(got, key, KEY_BYTES);
-	assert_int_equal(governor_count(vault_core_governor(w->core), USER).bytes, 5000);
+	assert_int_equal(given(w, USER).bytes, 5000);
 }
 
 int

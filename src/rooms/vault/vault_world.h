@@ -4,6 +4,7 @@
 
 #include "base/test.h"
 #include "base/mem.h"
+#include "rooms/vault/egress_stage.h"
 #include "rooms/vault/vault_core.h"
 
 #define ORG 7u
@@ -20,6 +21,7 @@ struct disk {
 
 struct world {
 	struct disk disk;
+	struct egress_stage *egress;
 	struct vault_core *core;
 	struct vault_worker worker, other;
 	uint64_t order, entry;
@@ -38,6 +40,8 @@ int teardown(void **state);
 /* fresh - a new key for the world's blob; keeps its 32 bytes. */
 struct vault_answer fresh(struct world *w, uint64_t limit, uint8_t key[KEY_BYTES]);
 struct ipc_v_release release_of(struct world *w, const struct vault_answer *wrapped);
+/* given - what a user was given within the hour. */
+struct spent given(struct world *w, uint64_t user);
 /* refused - nothing of a key is in the answer. */
 void refused(const struct vault_answer *a, int err);
 /* release - order it; key (unless NULL) receives the 32 bytes. */

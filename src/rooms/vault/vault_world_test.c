@@ -31,7 +31,7 @@ void
 start_again(struct world *w)
 {
 	vault_core_free(w->core);
-	w->core = vault_core_new(disk_save, &w->disk);
+	w->core = vault_core_new(disk_save, &w->disk, &w->egress->disk);
 	assert_non_null(w->core);
 }
 
@@ -60,7 +60,9 @@ setup(void **state)
 	memset(w->blob.b, 0xb1, sizeof(w->blob.b));
 	w->worker.serial = 100;
 	w->other.serial = 200;
-	w->core = vault_core_new(disk_save, &w->disk);
+	w->worker.room = w->other.room = ROOM_WORKER_HTTPS;
+	w->egress = egress_stage_new();
+	w->core = vault_core_new(disk_save, &w->disk, &w->egress->disk);
 	assert_non_null(w->core);
 	*state = w;
 	return 0;
@@ -85,6 +87,7 @@ teardown(void **state)
 	struct world *w = *state;
 
 	vault_core_free(w->core);
+	egress_stage_free(w->egress);
 	mem_free(w);
 	return 0;
 }
@@ -125,6 +128,18 @@ release_of(struct world *w, const struct vault_answer *wrapped)
 	    .blob = w->blob,
 	    .wrap = span_of(wrapped->wrap, wrapped->wrap_len),
 	};
+}
+
+struct spent
+given(struct world *w, uint64_t user)
+{
+	uint8_t id[PRINCIPAL_ID_BYTES];
+	struct governor_row row;
+
+	principal_number(user, id);
+	if (governor_find(vault_core_governor(w->core), PRINCIPAL_USER, id, &row) != SP_OK)
+		return (struct spent){0, 0};
+	return row.used[WINDOW_HOUR];
 }
 
 /* refused - nothing of a key is in the answer. */

@@ -66,6 +66,7 @@ vault_workers_add(struct vault_workers *t, uint64_t serial, enum room room, int 
 	}
 	s->table = t;
 	s->worker.serial = serial;
+	s->worker.room = room;
 	chan_init(&s->chan, fd, ROOM_VAULT, room);
 	s->next = *bucket;
 	*bucket = s;

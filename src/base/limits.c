@@ -1,0 +1,95 @@
+/* limits.c - see limits.h. */
+#include "base/limits.h"
+#include "base/text.h"
+
+#define FILES_MOST 4000000000
+#define BYTES_MOST INT64_C(4611686018427387904)
+
+static const struct conf_row rows[] = {
+#define ROW(Word, suffix, TYPE, most, dflt, kind, member, text)                                    \
+	{#Word suffix, dflt, text, CONF_##TYPE, 1, most, true,                                     \
+	    offsetof(struct limits, of[kind].member)},
+#define PRINCIPAL(NAME, number, Word, word, fh, bh, fd, bd, ff, bf, freezes, text)                 \
+	ROW(Word, "FilesPerHour", INT, FILES_MOST, fh, number, files_hour,                         \
+	    "most files released within an hour to " text)                                         \
+	ROW(Word, "BytesPerHour", SIZE, BYTES_MOST, bh, number, bytes_hour,                        \
+	    "most bytes released within an hour to " text)                                         \
+	ROW(Word, "FilesPerDay", INT, FILES_MOST, fd, number, files_day,                           \
+	    "most files released within a day to " text)                                           \
+	ROW(Word, "BytesPerDay", SIZE, BYTES_MOST, bd, number, bytes_day,                          \
+	    "most bytes released within a day to " text)                                           \
+	ROW(Word, "FloorFiles", INT, FILES_MOST, ff, number, files_floor,                          \
+	    "an hour's normal in files is never under this for " text)                             \
+	ROW(Word, "FloorBytes", SIZE, BYTES_MOST, bf, number, bytes_floor,                         \
+	    "an hour's normal in bytes is never under this for " text)
+#include "base/principals.def"
+#undef PRINCIPAL
+#undef ROW
+#define LIMIT(Keyword, field, TYPE, min, max, dflt, text)                                          \
+	{#Keyword, dflt, text, CONF_##TYPE, min, max, true, offsetof(struct limits, field)},
+#include "base/limits.def"
+#undef LIMIT
+};
+
+static const struct conf_table table = {rows, ARRAY_LEN(rows), sizeof(struct limits)};
+
+static const struct {
+	const char *word;
+	bool freezes;
+} kinds[PRINCIPAL_KINDS] = {
+#define PRINCIPAL(NAME, number, Word, word, fh, bh, fd, bd, ff, bf, freezes, text)                 \
+	[number] = {word, freezes},
+#include "base/principals.def"
+#undef PRINCIPAL
+};
+
+const char *
+principal_word(enum principal_kind kind)
+{
+	PRECOND(kind < PRINCIPAL_KINDS);
+	return kinds[kind].word;
+}
+
+bool
+principal_freezes(enum principal_kind kind)
+{
+	PRECOND(kind < PRINCIPAL_KINDS);
+	return kinds[kind].freezes;
+}
+
+void
+budget_say(unsigned kind, unsigned budget, char *buf, size_t cap)
+{
+	static const char *const words[] = {
+#define X(NAME, number, word) [number] = (word),
+	    BUDGETS(X)
+#undef X
+	};
+	struct text t = text_of(buf, cap);
+
+	if (kind < PRINCIPAL_KINDS && budget != BUDGET_NONE && budget < ARRAY_LEN(words))
+		text_fmt(&t, "%s: %s", kinds[kind].word, words[budget]);
+}
+
+const struct conf_table *
+limits_table(void)
+{
+	return &table;
+}
+
+void
+limits_defaults(struct limits *l)
+{
+	conf_table_defaults(&table, l);
+}
+
+int
+limits_parse(struct span file, struct limits *ret, char *why, size_t cap)
+{
+	struct limits l;
+	int rc = conf_table_parse(&table, file, &l, why, cap);
+
+	if (rc == SP_OK)
+		*ret = l;
+	return rc;
+}
