@@ -8,7 +8,7 @@
 struct entry_row {
 	struct row_key key;
 	bool gone;
-	bool many; /* gone: all tokens of the user key.a, or all there are (0) */
+	bool many;	  /* gone: all tokens of the user key.a, or all there are (0) */
 	struct span text; /* as the database gives it; borrowed until the function returns */
 	int64_t above;	  /* file, folder: the folder that it is in */
 	bool any_hash;

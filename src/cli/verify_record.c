@@ -54,5 +54,6 @@ verify_record(const struct verify *v)
 	rc = buf != NULL ? ipc_put_verify_result(&w, &m) : SP_ENOMEM;
 	if (rc != SP_OK)
 		return cli_fail(rc, "not recorded: %s", sp_strerror(rc));
-	return call_supervisor(v->c, IPC_VERIFY_RESULT, wr_span(&w), IPC_VERIFY_RECORDED, buf, &answer);
+	return call_supervisor(
+	    v->c, IPC_VERIFY_RESULT, wr_span(&w), IPC_VERIFY_RECORDED, buf, &answer);
 }

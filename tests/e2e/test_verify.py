@@ -86,6 +86,8 @@ def populate(server):
     run("user", "remove", "gone")
     run("user", "passwd", "bob", "--password-stdin", stdin="another long password\n")
     run("folder", "remove", "/old")
+    run("token", "add", "bob")
+    run("revoke", "--user", "bob")
     return alice
 
 
@@ -99,6 +101,9 @@ def test_nothing_is_found_where_nothing_was_done(fresh):
     assert database(server) == {}
     tokens = alice.post("/api/v1/token", data={"grant_type": "password", "username": "alice", "password": PASSWORD}).json()
     assert alice.post("/api/v1/token", data={"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}).status_code == 200
+    assert database(server) == {}
+    server.run("token", "add", "bob")
+    server.run("revoke", "--all")
     assert database(server) == {}
     server.process.kill()  # and after a crash
     server.end()

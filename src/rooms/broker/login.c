@@ -250,6 +250,7 @@ session_add(struct broker *b, struct actor *actor, enum door door, struct sessio
 	    SB(span_of(ret->access_hash, 32)), SB(span_of(ret->refresh_hash, 32)), SI(now_us),
 	    SI(ret->access_end_us), SI(end_us), ST(span_str(actor->address)),
 	    ST(span_str(actor->agent)), SI(door));
+	ret->is_made = false; /* the next session has others */
 	ret->session = db_last_id(b->db);
 	actor->session = ret->session;
 	actor->token = 0;

@@ -19,8 +19,8 @@ int trial_run(struct broker *b, trial_fn fn, void *arg, char *rows, struct recor
  * said to be, or that is put on record. */
 int trial_done(struct broker *b, const struct op *op, uint64_t entry, const char *said) MUST_USE;
 
-/* trial_now - what takes power away is done first and recorded then: say in the record what the rows
- * are ("rows-now": no crash undoes it, as one does what "rows" announces). */
+/* trial_now - what takes power away is done first and recorded then: say in the record what the
+ * rows are ("rows-now": no crash undoes it, as one does what "rows" announces). */
 void trial_now(struct broker *b, struct record *rec);
 
 /* ledger_undone - entry was recorded and then not carried out: that is recorded too.

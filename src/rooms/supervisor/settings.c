@@ -1,5 +1,6 @@
-/* settings.c - for `sallyport verify`: what it found is put on record, and what the settings were when they were taken up, for the audit log: `sallyport
- * verify` compares the files with it (ipc/settings.def). */
+/* settings.c - for `sallyport verify`: what it found is put on record, and what the settings were
+ * when they were taken up, for the audit log: `sallyport verify` compares the files with it
+ * (ipc/settings.def). */
 #include "base/text.h"
 #include "crypto/crypto.h"
 #include "rooms/supervisor/supervisor.h"
@@ -62,7 +63,8 @@ verify_act(struct operator* o, struct span body)
 	struct ipc_verify_result r;
 	uint8_t out[IPC_SIZE_VERIFY_RECORDED];
 	struct wr w = wr_of(out, sizeof(out));
-	int err = ipc_get_verify_result(body, &r); /* on record by now: that is all there is to do */
+	int err =
+	    ipc_get_verify_result(body, &r); /* on record by now: that is all there is to do */
 
 	m.event = r.differences != 0 ? EVENT_VERIFY_FAILED : EVENT_VERIFY_OK;
 	if (err == SP_OK)
