@@ -27,6 +27,7 @@ static const struct operator_row {
     {IPC_LOCKDOWN, IPC_LOCKDOWN_DONE, ROOM_SUPERVISOR, lockdown_prepare, lockdown_act},
     {IPC_DECOY_CHANGE, IPC_DECOY_DONE, ROOM_SUPERVISOR, decoys_prepare, decoys_act},
     {IPC_DECOY_LIST, IPC_DECOY_ROWS, ROOM_SUPERVISOR, decoys_list_prepare, decoys_list},
+    {IPC_VERIFY_RESULT, IPC_VERIFY_RECORDED, ROOM_SUPERVISOR, verify_prepare, verify_act},
 };
 
 /* One connection: one request and its answer. */

@@ -276,6 +276,13 @@ void seat_report(struct seat *seat);
 void seats_report(struct sup *s);
 /* pools_report - tell the broker of pools that have changed since it was told. */
 void pools_report(struct sup *s, bool all);
+/* verify_prepare, verify_act - VERIFY_RESULT (settings.c). */
+struct operator;
+struct operator_entry;
+int verify_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int verify_act(struct operator* o, struct span body) MUST_USE;
+/* settings_note - put on record what the files of the settings are (settings.c). */
+void settings_note(struct sup *s);
 /* notice - a line in the audit log, as soon as the ledger takes it. */
 void notice(struct sup *s, uint16_t event, uint64_t serial, enum room room, const char *text);
 /* notice_first - the same for what may be done only when it is on record: operator_noted hears ref
