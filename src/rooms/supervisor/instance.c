@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/limits.h"
 #include "base/text.h"
 #include "crypto/certificate.h"
 #include "rooms/supervisor/supervisor.h"
@@ -116,12 +115,12 @@ conf_file(const struct conf *c)
 /* limits.conf, which only its owner may write: root, or the user who runs the instance.  One that is
  * not there says what an empty one says: an instance of an older version has none. */
 static int
-read_limits(const struct instance *in, int *ret_fd, char *why, size_t cap)
+read_limits(
+    const struct instance *in, struct limits *ret, int *ret_fd, char *why, size_t cap)
 {
 	DEFER(mem_freep) uint8_t *content = NULL;
 	DEFER(close_fd) int fd = -1;
 	char path[1100], reason[256];
-	struct limits limits;
 	size_t len = 0;
 	int err = instance_path(in, "limits.conf", path, sizeof(path));
 
@@ -139,7 +138,7 @@ read_limits(const struct instance *in, int *ret_fd, char *why, size_t cap)
 	else if (err == SP_OK && fd != SP_ENOTFOUND)
 		err = fd;
 	if (err == SP_OK &&
-	    limits_parse(span_of(content, len), &limits, reason, sizeof(reason)) != SP_OK) {
+	    limits_parse(span_of(content, len), ret, reason, sizeof(reason)) != SP_OK) {
 		(void)snprintf(why, cap, "%s: %s", path, reason);
 		return SP_ECONFIG;
 	}
@@ -435,7 +434,7 @@ instance_open(struct instance *in, const char *dir, bool as_root)
 	if (read_conf(in, &in->conf, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	log_level_set((enum log_level)in->conf.log_level);
-	if (read_limits(in, &in->limits_fd, why, sizeof(why)) != SP_OK)
+	if (read_limits(in, &in->limits, &in->limits_fd, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	check_folders(in, as_root);
 	take_lock(in);
@@ -473,6 +472,7 @@ int
 instance_reload(struct instance *in, char *why, size_t cap)
 {
 	struct conf fresh, merged = in->conf;
+	struct limits fresh_limits;
 	DEFER(close_fd) int certificate = -1, conf = -1, limits = -1;
 	int err = read_conf(in, &fresh, why, cap);
 
@@ -485,7 +485,7 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	err = check_host_keys(in, why, cap); /* SftpListen is not taken up by a reload */
 	if (err != SP_OK)
 		return err;
-	err = read_limits(in, &limits, why, cap);
+	err = read_limits(in, &fresh_limits, &limits, why, cap);
 	if (err != SP_OK)
 		return err;
 	conf = conf_file(&merged);
@@ -500,6 +500,7 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	close_fd(&in->limits_fd);
 	in->conf_fd = TAKE_FD(conf);
 	in->limits_fd = TAKE_FD(limits);
+	in->limits = fresh_limits;
 	in->certificate_fd = TAKE_FD(certificate);
 	return SP_OK;
 }

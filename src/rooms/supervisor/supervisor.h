@@ -7,7 +7,7 @@
 #ifndef SP_SUPERVISOR_H
 #define SP_SUPERVISOR_H
 
-#include "base/conf.h"
+#include "base/limits.h"
 #include "ipc/chan.h"
 #include "rooms/supervisor/lockfile.h"
 #include "sys/loop.h"
@@ -106,6 +106,7 @@ struct instance {
 	struct conf conf;
 	int conf_fd;		    /* sealed copy of the settings in force */
 	int limits_fd;		    /* sealed copy of limits.conf, for the vault */
+	struct limits limits;	    /* what it says */
 	int certificate_fd;	    /* sealed copy */
 	int lock;		    /* run/pid */
 	int control;		    /* run/control.sock, listening */
@@ -124,6 +125,14 @@ struct notice {
 	char room[33], text[513];
 };
 enum { NOTICES_MAX = 64 };
+
+/* A raise that waits for its confirmation; number 0: none. */
+struct raise {
+	uint32_t number, person;
+	int64_t until_ms;
+	struct ipc_limits_change m;
+};
+enum { RAISES_MAX = 16 };
 
 #define LOG_BYTES_MOST (8u << 20)     /* of the rooms, at once */
 #define LOG_BYTES_A_SECOND (1u << 18) /* and then on and on */
@@ -152,6 +161,8 @@ struct sup {
 	struct notice notices[NOTICES_MAX];
 	size_t n_notices;
 	struct operator* operators; /* those that are being served */
+	struct raise raises[RAISES_MAX]; /* that wait for a second operator */
+	uint32_t last_raise;
 	size_t n_operators;
 	uint64_t last_ref;    /* of notice_first */
 	uint64_t vault_timer; /* the vault has to forget its keys until then; 0: none */
@@ -305,10 +316,15 @@ int operators_begin(struct sup *s) MUST_USE;
 void operators_done(struct sup *s);
 /* operator_uid - who asks, as the kernel says.  operator_sup - of whom. */
 uint32_t operator_uid(const struct operator* o);
+/* operator_person - who logged in on this machine, whatever sudo made of them since; the uid where the
+ * kernel does not know. */
+uint32_t operator_person(const struct operator* o);
 struct sup *operator_sup(const struct operator* o);
 /* operator_answer, operator_fail - the end of the conversation: o is gone after it. */
 void operator_answer(struct operator* o, uint16_t id, struct span body);
 void operator_fail(struct operator* o, int err, const char *detail);
+/* operator_pass - hand a request to the row's room; its answer is handed back. */
+void operator_pass(struct operator* o, uint16_t id, struct span body);
 /* operator_passed - a room answered what was handed to it.  SP_EDENIEDMSG: no row says that it may
  */
 int operator_passed(struct seat *seat, const struct chan_msg *m) MUST_USE;
@@ -321,6 +337,14 @@ void operators_fail(struct sup *s, uint16_t request, int err, const char *detail
 void operators_forget(struct sup *s, enum room room);
 
 /* ---- lockdown.c ---- */
+
+int limits_get_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int limits_change_prepare(
+    struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int limits_change_act(struct operator* o, struct span body) MUST_USE;
+int limits_confirm_prepare(
+    struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int limits_confirm_act(struct operator* o, struct span body) MUST_USE;
 
 int lockdown_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
 int lockdown_act(struct operator* o, struct span body) MUST_USE;

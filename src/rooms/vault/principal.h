@@ -19,7 +19,6 @@
 #define HISTORY_NEW_DAYS 3u
 #define RISE_DAYS 7 /* a normal rises once in so many days */
 
-#define PRINCIPAL_ID_BYTES 16u
 #define PRINCIPAL_BYTES 939u /* in the file */
 
 enum window { WINDOW_HOUR, WINDOW_DAY, WINDOWS };
