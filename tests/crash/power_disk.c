@@ -11,6 +11,7 @@
 struct write {
 	struct write *next;
 	size_t offset, len;
+	bool is_cut; /* no data: the file ends at offset */
 	uint8_t data[];
 };
 
@@ -65,6 +66,13 @@ put(uint8_t **p, size_t *len, size_t *cap, size_t offset, const void *data, size
 		memcpy(*p + offset, data, n);
 	if (offset + n > *len)
 		*len = offset + n;
+}
+
+static void
+cut(size_t *len, size_t to)
+{
+	if (to < *len)
+		*len = to;
 }
 
 /* Does one more change happen? */
@@ -176,28 +184,48 @@ disk_pread(void *arg, int handle, void *buf, size_t n, int64_t offset)
 	return (int64_t)n;
 }
 
+static void
+add_write(struct file *f, size_t offset, const void *buf, size_t n, bool is_cut)
+{
+	struct write *w = mem_alloc(sizeof(*w) + n);
+
+	VERIFY(w != NULL);
+	w->offset = offset;
+	w->len = n;
+	w->is_cut = is_cut;
+	if (n != 0)
+		memcpy(w->data, buf, n);
+	if (f->last != NULL)
+		f->last->next = w;
+	else
+		f->first = w;
+	f->last = w;
+}
+
 static int
 disk_pwrite(void *arg, int handle, const void *buf, size_t n, int64_t offset)
 {
 	struct power_disk *d = arg;
 	struct file *f = &d->files[handle];
-	struct write *w;
 
 	if (d->full && !d->failed && (size_t)offset + n > f->now_len)
 		return SP_EDISKFULL;
 	if (!happens(d))
 		return SP_EIO;
 	put(&f->now, &f->now_len, &f->now_cap, (size_t)offset, buf, n);
-	w = mem_alloc(sizeof(*w) + n);
-	VERIFY(w != NULL);
-	w->offset = (size_t)offset;
-	w->len = n;
-	memcpy(w->data, buf, n);
-	if (f->last != NULL)
-		f->last->next = w;
-	else
-		f->first = w;
-	f->last = w;
+	add_write(f, (size_t)offset, buf, n, false);
+	return SP_OK;
+}
+
+int
+power_disk_truncate(struct power_disk *d, int handle, size_t len)
+{
+	struct file *f = &d->files[handle];
+
+	if (!happens(d))
+		return SP_EIO;
+	cut(&f->now_len, len);
+	add_write(f, len, NULL, 0, true);
 	return SP_OK;
 }
 
@@ -236,8 +264,12 @@ disk_sync(void *arg, int handle)
 
 	if (!happens(d))
 		return SP_EIO;
-	for (struct write *w = f->first; w != NULL; w = w->next)
-		put(&f->disk, &f->disk_len, &f->disk_cap, w->offset, w->data, w->len);
+	for (struct write *w = f->first; w != NULL; w = w->next) {
+		if (w->is_cut)
+			cut(&f->disk_len, w->offset);
+		else
+			put(&f->disk, &f->disk_len, &f->disk_cap, w->offset, w->data, w->len);
+	}
 	drop_writes(f);
 	return SP_OK;
 }
@@ -431,6 +463,8 @@ copy_file(struct file *to, const struct file *from, enum power_kept kept, uint64
 	to->is_dir = from->is_dir;
 	put(&to->disk, &to->disk_len, &to->disk_cap, 0, from->disk, from->disk_len);
 	for (const struct write *w = from->first; w != NULL; w = w->next) {
+		if (w->is_cut && keep_content(kept, seed))
+			cut(&to->disk_len, w->offset);
 		for (size_t at = 0; at < w->len; at += SECTOR) {
 			size_t n = w->len - at < SECTOR ? w->len - at : SECTOR;
 

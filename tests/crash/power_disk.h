@@ -27,6 +27,8 @@ enum power_kept { POWER_NOTHING, POWER_ALL, POWER_RANDOM, POWER_NAMES, POWER_CON
  * is there. */
 struct power_disk *power_disk_after(
     const struct power_disk *d, enum power_kept kept, uint64_t seed);
+/* power_disk_truncate - cut a file to len bytes; a change like a write.  SP_EIO */
+int power_disk_truncate(struct power_disk *d, int handle, size_t len) MUST_USE;
 /* power_disk_full - from now on no file grows and none is made (SP_EDISKFULL), or again they do. */
 void power_disk_full(struct power_disk *d, bool full);
 #endif

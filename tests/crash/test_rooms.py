@@ -25,26 +25,12 @@ def server(identity):
         yield instance
 
 
-def processes(server, room):
-    """Process numbers of a room's processes: children of the supervisor, by their first argument."""
-    found = []
-    for child in Path(f"/proc/{supervisor(server)}/task").glob("*/children"):
-        for pid in child.read_text().split():
-            try:
-                name = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
-            except OSError:
-                continue
-            if name == f"sallyport-{room}":
-                found.append(int(pid))
-    return found
-
-
 def supervisor(server):
     return int((server.dir / "run/pid").read_text())
 
 
 def kill_room(server, room):
-    pids = processes(server, room)
+    pids = server.pids(room)
     assert pids, f"no process of {room}"
     os.kill(pids[0], signal.SIGKILL)
     return pids[0]
@@ -60,7 +46,7 @@ def wait_until(server, what, check, seconds=BACK_SECONDS):
 
 
 def wait_back(server, room, old):
-    wait_until(server, f"another {room}", lambda: processes(server, room) not in ([], [old]))
+    wait_until(server, f"another {room}", lambda: server.pids(room) not in ([], [old]))
     wait_until(server, "healthy", server.healthy)
 
 
@@ -96,10 +82,10 @@ def test_room_is_restarted(server, room):
 @pytest.mark.parametrize("room", POOLS)
 def test_idle_process_is_replaced(server, room):
     killed = len(events(server, "worker.killed"))
-    before = set(processes(server, room))
+    before = set(server.pids(room))
     old = kill_room(server, room)
-    wait_until(server, f"another {room}", lambda: set(processes(server, room)) - before)
-    assert old not in processes(server, room)
+    wait_until(server, f"another {room}", lambda: set(server.pids(room)) - before)
+    assert old not in server.pids(room)
     wait_until(server, "the record", lambda: len(events(server, "worker.killed")) > killed)
     round_trip(server, f"after-{room}.bin")
 
@@ -109,7 +95,7 @@ def test_all_rooms_at_once(server):
     digest = round_trip(server, "before-all.bin")
     old = {room: kill_room(server, room) for room in ROOMS}
     for room, pid in old.items():
-        wait_until(server, f"another {room}", lambda: processes(server, room) not in ([], [pid]))
+        wait_until(server, f"another {room}", lambda: server.pids(room) not in ([], [pid]))
     wait_until(server, "healthy", server.healthy)
     with server.login("alice") as alice:
         kept = alice.fetch("/Home/alice/before-all.bin")
@@ -145,7 +131,7 @@ def test_under_load(server):
             n = len(stored)
             old = kill_room(server, room)
             if room in ROOMS:
-                wait_until(server, f"another {room}", lambda: processes(server, room) not in ([], [old]))
+                wait_until(server, f"another {room}", lambda: server.pids(room) not in ([], [old]))
             wait_until(server, "files are stored again", lambda: len(stored) > n + 3)
     finally:
         stop.set()
@@ -271,7 +257,7 @@ def test_supervisor_killed(identity, fresh):
     fresh.start()
     fresh.add_user("alice")
     digest = round_trip(fresh, "kept.bin")
-    family = [pid for room in ROOMS + POOLS for pid in processes(fresh, room)]
+    family = [pid for room in ROOMS + POOLS for pid in fresh.pids(room)]
     os.kill(supervisor(fresh), signal.SIGKILL)
     fresh.process.wait(10)
     fresh.process = None

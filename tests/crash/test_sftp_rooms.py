@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from test_rooms import processes, supervisor, wait_back, wait_until
+from test_rooms import supervisor, wait_back, wait_until
 
 from lib.instance import PASSWORD, Identity, Instance
 from lib.sftp import Door, host_keys, one_time_code, write_known_hosts
@@ -81,7 +81,7 @@ class Upload:
 
 
 def workers_with_files(server):
-    return [pid for pid in processes(server, "worker-sftp") if any("/blobs/" in link for link in links(pid))]
+    return [pid for pid in server.pids("worker-sftp") if any("/blobs/" in link for link in links(pid))]
 
 
 def links(pid):
@@ -98,7 +98,7 @@ def links(pid):
 def test_upload_outlives_room(server, alices, room):
     """A worker that has its connection and its key needs neither gate nor signer nor ledger to go on, and its CLOSE is honoured."""
     upload = Upload(alices, f"outlives-{room}")
-    old = processes(server, room)[0]
+    old = server.pids(room)[0]
     os.kill(old, signal.SIGKILL)
     wait_back(server, room, old)
     if room == "vault":  # a restarted vault ends the workers that it knew
@@ -115,7 +115,7 @@ def test_upload_when_the_broker_dies(server, alices):
     """The client is told by a closed connection; what fsync acknowledged is kept, unseen, and goes on."""
     upload = Upload(alices, "broker-died")
     promised = upload.at
-    old = processes(server, "broker")[0]
+    old = server.pids("broker")[0]
     os.kill(old, signal.SIGKILL)
     with pytest.raises((Closed, Status)):
         upload.finish()

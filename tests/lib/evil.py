@@ -103,9 +103,9 @@ class Closed(Exception):
 
 
 class Evil:
-    def __init__(self, server, port=None):
+    def __init__(self, server, port=None, source=None):
         self.server = server
-        self.socket = socket.create_connection(("127.0.0.1", port or server.port), timeout=60)
+        self.socket = socket.create_connection(("127.0.0.1", port or server.port), timeout=60, source_address=source and (source, 0))
         self.peer = "%s:%d" % self.socket.getsockname()
         self.socket.sendall(b"X")
         self.order(FACTS)
@@ -219,8 +219,8 @@ SERVER_VERSION = re.search(r'#define SSH_VERSION_STRING "(.*?)"', (TOP / "src/ip
 class EvilSftp(Evil):
     """The SFTP door's: it can ask the signer for its one signature, and the broker for logins."""
 
-    def __init__(self, server):
-        super().__init__(server, server.sftp_port)
+    def __init__(self, server, source=None):
+        super().__init__(server, server.sftp_port, source)
 
     def ask_signer(self, message, /, **values):
         self.send("signer", encode(message, **values))
@@ -298,8 +298,8 @@ class Following:
 
 
 @contextlib.contextmanager
-def evil_instance(identity, **settings):
-    """A server whose workers can be taken over. It must stop cleanly and its audit log must verify."""
+def evil_instance(identity, broker=False, **settings):
+    """A server whose workers can be taken over, and the broker too if wanted. It must stop cleanly and its audit log must verify."""
     real = binary()
     rooms = real.parent if (real.parent / "sallyport-broker").exists() else real.parent.parent / "libexec/sallyport"
     build = next(p for p in real.parents if (p / "tests/hostile/evil_worker").exists())
@@ -311,6 +311,8 @@ def evil_instance(identity, **settings):
         shutil.copy(program, programs / program.name)
     shutil.copy(build / "tests/hostile/evil_worker", programs / "sallyport-worker-https")
     shutil.copy(build / "tests/hostile/evil_worker_sftp", programs / "sallyport-worker-sftp")
+    if broker:
+        shutil.copy(build / "tests/hostile/evil_broker", programs / "sallyport-broker")
     before = dict(os.environ)
     os.environ["SALLYPORT_BIN"] = str(programs / "sallyport")
     try:

@@ -7,6 +7,7 @@
 
 Only processes that were started here are ever signalled.
 """
+import itertools
 import json
 import os
 import secrets
@@ -34,14 +35,34 @@ def binary():
     return Path(os.environ.get("SALLYPORT_BIN", TOP / "build/rel/root/bin/sallyport"))
 
 
+def own_ports():
+    """A block of ports that no other process of these tests takes, below those that the kernel gives to clients
+    (net.ipv4.ip_local_port_range).  A bound UDP socket, kept open, stands for the block."""
+    for first in range(10000, 32000, 200):
+        mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            mark.bind(("127.0.0.1", first))
+        except OSError:
+            mark.close()
+            continue
+        return mark, itertools.cycle(range(first, first + 200))
+    raise RuntimeError("no block of ports is left")
+
+
+PORTS_MARK, PORTS = own_ports()
+
+
 def free_ports(count):
-    """Ports of the loopback that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
+    """Ports of the loopback that nobody listens on now; none is given out twice for long."""
+    ports = []
+    while len(ports) < count:
+        with socket.socket() as s:
+            port = next(PORTS)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            ports.append(port)
     return ports
 
 
@@ -169,6 +190,19 @@ class Instance:
         self.initialised = None
 
     # ---- the command line ----
+
+    def pids(self, room):
+        """Process numbers of a room's processes: children of the supervisor, by their first argument."""
+        found = []
+        for child in Path(f"/proc/{int((self.dir / 'run/pid').read_text())}/task").glob("*/children"):
+            for pid in child.read_text().split():
+                try:
+                    name = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+                except OSError:
+                    continue
+                if name == f"sallyport-{room}":
+                    found.append(int(pid))
+        return found
 
     def run(self, *args, stdin=None, timeout=60, check=True):
         """sallyport -C DIR ARGS as the instance's owner."""
