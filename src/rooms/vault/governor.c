@@ -196,6 +196,8 @@ who(const struct governor_ask *ask, struct charge c[CHARGED_MOST])
 static void
 look_up(struct governor *g, struct charge *c, int64_t now)
 {
+	c->held_files = c->held_bytes = 0;
+	c->written = false;
 	c->place = book_find(&g->book, c->kind, c->id);
 	if (c->place != BOOK_NONE) {
 		c->p = book_at(&g->book, c->place);
@@ -307,7 +309,18 @@ check(struct governor *g, struct charge *c, size_t n, int64_t now, uint64_t byte
 
 /* ---- charging ---- */
 
-/* reserve - how much is to be held ahead, when what is held does not cover this release. */
+/* is_covered - does what is held ahead cover this release? */
+static bool
+is_covered(const struct charge *c, uint64_t bytes)
+{
+	const struct principal *p = c->p;
+
+	return c->place != BOOK_NONE && p->held_five == p->five_no && p->held_files >= 1 &&
+	       p->held_bytes >= bytes;
+}
+
+/* reserve - how much is to be held ahead; 0: what is held will do.  There will be a sync anyway, so
+ * what is half used up is renewed as well. */
 static void
 reserve(struct charge *c, uint64_t bytes)
 {
@@ -316,8 +329,7 @@ reserve(struct charge *c, uint64_t bytes)
 	uint64_t more = c->a.bytes[WINDOW_HOUR] / GOVERNOR_RESERVE + 1;
 
 	c->held_files = c->held_bytes = 0;
-	if (p->held_five == p->five_no && p->held_files >= 1 && p->held_bytes >= bytes &&
-	    c->p != &c->fresh)
+	if (is_covered(c, bytes) && p->held_files > files / 2 && p->held_bytes > more / 2)
 		return;
 	for (unsigned w = 0; w < WINDOWS; w++) { /* never more than may be spent */
 		struct spent s = principal_sum(p, (enum window)w);
@@ -352,18 +364,22 @@ hold_one(struct governor *g, struct charge *c, int64_t now, uint64_t bytes)
 	return err;
 }
 
-/* hold - all of them, with one sync. */
+/* hold - see that what is held ahead covers all of them, with one sync if it does not. */
 static int
 hold(struct governor *g, struct charge *c, size_t n, int64_t now, uint64_t bytes)
 {
-	bool any = false;
+	bool covered = true;
 	int err = SP_OK;
 
-	for (size_t i = 0; err == SP_OK && i < n; i++) {
-		err = hold_one(g, &c[i], now, bytes);
-		any |= c[i].written;
+	for (size_t i = 0; i < n; i++) {
+		c[i].p->seen = now;
+		covered &= is_covered(&c[i], bytes);
 	}
-	if (err == SP_OK && any)
+	if (covered)
+		return SP_OK;
+	for (size_t i = 0; err == SP_OK && i < n; i++)
+		err = hold_one(g, &c[i], now, bytes);
+	if (err == SP_OK)
 		err = egress_sync(&g->book.file);
 	for (size_t i = 0; err != SP_OK && i < n; i++)
 		if (c[i].written)
@@ -390,7 +406,7 @@ spend(struct charge *c, uint64_t bytes)
 int
 governor_admit(struct governor *g, const struct governor_ask *ask, struct governor_no *ret_no)
 {
-	struct charge c[CHARGED_MOST] = {0};
+	struct charge c[CHARGED_MOST];
 	struct reread r = {.user = ask->user, .bytes = ask->bytes};
 	int64_t now;
 	size_t n;
