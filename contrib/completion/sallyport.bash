@@ -82,8 +82,8 @@ _sallyport() {
 	"key status"*) words="--json --help" ;;
 	"key rotate"*) words="--json --help --org" ;;
 	"key unlock"*) words="--json --help --passphrase-stdin --restore-automatic" ;;
-	"limits show"*) words="--json --help --user --org --address --network --server" ;;
-	"limits raise"*) words="--json --help --for --files --bytes --user --org --address --network --server" ;;
+	"limits show"*) words="--json --help --user --org --address --network --server --deletions" ;;
+	"limits raise"*) words="--json --help --for --files --bytes --user --org --address --network --server --deletions" ;;
 	"limits confirm"*) words="--json --help" ;;
 	"limits unfreeze"*) words="--json --help --user --address" ;;
 	"hostkey show"*) words="--json --help --known-hosts --sshfp" ;;

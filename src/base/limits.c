@@ -13,17 +13,17 @@ static const struct conf_row rows[] = {
 	    offsetof(struct limits, of[kind].member)},
 #define PRINCIPAL(NAME, number, Word, word, fh, bh, fd, bd, ff, bf, freezes, text)                 \
 	ROW(Word, "FilesPerHour", INT, FILES_MOST, fh, number, files_hour,                         \
-	    "most files released within an hour to " text)                                         \
+	    "most files that may within an hour " text)                                         \
 	ROW(Word, "BytesPerHour", SIZE, BYTES_MOST, bh, number, bytes_hour,                        \
-	    "most bytes released within an hour to " text)                                         \
+	    "most bytes that may within an hour " text)                                         \
 	ROW(Word, "FilesPerDay", INT, FILES_MOST, fd, number, files_day,                           \
-	    "most files released within a day to " text)                                           \
+	    "most files that may within a day " text)                                           \
 	ROW(Word, "BytesPerDay", SIZE, BYTES_MOST, bd, number, bytes_day,                          \
-	    "most bytes released within a day to " text)                                           \
+	    "most bytes that may within a day " text)                                           \
 	ROW(Word, "FloorFiles", INT, FILES_MOST, ff, number, files_floor,                          \
-	    "an hour's normal in files is never under this for " text)                             \
+	    "least of an hour's normal: files that may " text)                             \
 	ROW(Word, "FloorBytes", SIZE, BYTES_MOST, bf, number, bytes_floor,                         \
-	    "an hour's normal in bytes is never under this for " text)
+	    "least of an hour's normal: bytes that may " text)
 #include "base/principals.def"
 #undef PRINCIPAL
 #undef ROW

@@ -55,6 +55,25 @@ take_address(const char *text, bool network, struct who *ret)
 	return SP_OK;
 }
 
+/* of_deletions - the budget of deletions instead of that of reading. */
+static int
+of_deletions(const struct cli *c, enum principal_kind *kind)
+{
+	static const struct {
+		enum principal_kind reading, deleting;
+	} rows[] = {{PRINCIPAL_USER, PRINCIPAL_DELETE_USER},
+	    {PRINCIPAL_ADDRESS, PRINCIPAL_DELETE_ADDRESS}, {PRINCIPAL_ORG, PRINCIPAL_DELETE_ORG},
+	    {PRINCIPAL_SERVER, PRINCIPAL_DELETE_SERVER}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (rows[i].reading == *kind) {
+			*kind = rows[i].deleting;
+			return SP_OK;
+		}
+	}
+	return cli_fail(SP_EUSAGE, "deletions are not counted by network: %s", c->command->usage);
+}
+
 static int
 take_who(const struct cli *c, struct who *ret)
 {
@@ -74,6 +93,8 @@ take_who(const struct cli *c, struct who *ret)
 	} else {
 		ret->given = cli_has(c, "--server");
 	}
+	if (rc == SP_OK && cli_has(c, "--deletions"))
+		rc = of_deletions(c, &ret->kind);
 	return rc;
 }
 
@@ -99,11 +120,11 @@ id_text(unsigned kind, const uint8_t id[16], struct text *t)
 	address_print(id, address, sizeof(address));
 	if (kind == PRINCIPAL_NETWORK)
 		text_fmt(t, "%s/%s", address, strchr(address, ':') == NULL ? "24" : "64");
-	else if (kind == PRINCIPAL_ADDRESS)
+	else if (kind == PRINCIPAL_ADDRESS || kind == PRINCIPAL_DELETE_ADDRESS)
 		text_str(t, address);
 	else if (kind == PRINCIPAL_HELPER && number < ROOM_COUNT)
 		text_str(t, room_table[number].name);
-	else if (kind != PRINCIPAL_SERVER)
+	else if (kind != PRINCIPAL_SERVER && kind != PRINCIPAL_DELETE_SERVER)
 		text_u64(t, number);
 }
 

@@ -274,3 +274,27 @@ def test_unfreeze(server):
     again = server.run("limits", "unfreeze", "--user", "alice", check=False)
     assert again.code == 66 and "not frozen" in again.err
     assert server.run("limits", "unfreeze", check=False).code == 64
+
+
+# ---- deleting and overwriting ----
+
+def test_deleting_has_a_budget(server, tmp_path):
+    write_limits(server, {"DeleteUserFilesPerHour": 3})
+    alice, paths = stored(server, "alice", 8)
+    assert [alice.delete(alice.url(p)).status_code for p in paths[:2]] == [204, 204]
+    assert alice.store(paths[2], b"new").status_code == 204  # overwriting takes what was there
+    for refused in (alice.delete(alice.url(paths[3])), alice.store(paths[4], b"new")):
+        assert refused.status_code == 429 and int(refused.headers["Retry-After"]) > 3000
+        assert "deletions of a user: files per hour" in refused.json()["detail"]
+    assert alice.fetch(paths[3]).status_code == 200 and alice.fetch(paths[4]).content != b"new"
+    assert alice.store("/Home/alice/another", b"x").status_code in (200, 201)
+    with Door(server, "alice", tmp_path).with_key().raw().to("sftp") as c:
+        with pytest.raises(Exception, match="deletions of a user"):
+            c.sftp.remove("f5")
+    refused = [e for e in server.audit() if e["event"] == "release.refused"]
+    assert len(refused) == 3 and all(e["detail"]["asked"] == "deletion" for e in refused)
+    assert len([e for e in server.audit() if e["event"] == "file.deleted"]) == 2
+    server.run("limits", "raise", "--user", "alice", "--deletions", "--files", "1", "--for", "10m")
+    assert alice.delete(alice.url(paths[3])).status_code == 204
+    assert limits(server, "--user", "alice", "--deletions")["files_hour"] == 4
+    assert alice.delete(alice.url(paths[4])).status_code == 429

@@ -196,6 +196,28 @@ test_staged(void **state)
 	stage_silent(&p->s, &p->a);
 }
 
+/* Deletions by a taken-over worker: for its own serial, as its own user, within the budget. */
+static void
+test_deletions(void **state)
+{
+	struct play *p = *state;
+	struct ipc_v_delete m = {.serial = 100, .org = ORG, .user = USER, .files = 3, .bytes = 10};
+
+	limit(p, "DeleteUserFilesPerHour 5\n");
+	for (unsigned i = 0; i < 4; i++) {
+		m.order = ++p->order;
+		m.user = i == 1 ? USER + 1 : USER; /* worker 100 is USER's */
+		m.serial = i == 2 ? 999 : 100;
+		assert_int_equal(chan_send_v_delete(&p->ledger, &m, -1), SP_OK);
+		assert_int_equal(take_result(p).err,
+		    i == 0   ? 0
+		    : i == 3 ? -SP_EBUDGET
+			     : -SP_EREFUSED);
+	}
+	stage_silent(&p->s, &p->a); /* no key for it */
+	still_works(p);
+}
+
 /* The ledger's socket is no operator's. */
 static void
 test_orders_change_no_limit(void **state)
@@ -259,6 +281,7 @@ main(void)
 	    TEST(test_scrubber_is_no_way_out),
 	    TEST(test_one_number_for_two),
 	    TEST(test_staged),
+	    TEST(test_deletions),
 	    TEST(test_orders_change_no_limit),
 	    TEST(test_restarts),
 	};

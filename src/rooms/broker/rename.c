@@ -144,8 +144,10 @@ record_rename(struct broker *b, struct renaming *r, const struct move *m)
 	record_num(&rec, r->is_file ? "file" : "folder", r->id);
 	if (r->is_file)
 		record_num(&rec, "version", r->version);
-	if (r->victim != 0)
+	if (r->victim != 0) {
 		record_num(&rec, "replaced", r->victim);
+		record_takes(&rec, r->op.actor.user, m->victim.org, 1, m->victim.size);
+	}
 	return ledger_record(b, &r->op, &rec, rename_recorded);
 }
 

@@ -15,9 +15,10 @@ say_id(struct text *t, const struct ipc_limits_change *m)
 	uint64_t number = 0;
 
 	text_str(t, principal_word((enum principal_kind)m->kind));
-	if (m->kind == PRINCIPAL_SERVER)
+	if (m->kind == PRINCIPAL_SERVER || m->kind == PRINCIPAL_DELETE_SERVER)
 		return;
-	if (m->kind == PRINCIPAL_ADDRESS || m->kind == PRINCIPAL_NETWORK) {
+	if (m->kind == PRINCIPAL_ADDRESS || m->kind == PRINCIPAL_DELETE_ADDRESS ||
+	    m->kind == PRINCIPAL_NETWORK) {
 		char address[64];
 
 		address_print(id, address, sizeof(address));

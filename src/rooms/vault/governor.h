@@ -29,6 +29,8 @@ struct governor_ask {
 	uint8_t address[16]; /* zeros: not known */
 	uint8_t key[16];     /* keyed hash of the file key */
 	uint64_t bytes;
+	/* files that are deleted or overwritten, of so many bytes in all; 0: one is released */
+	uint64_t deletes;
 };
 
 /* struct governor_no - why not. */
