@@ -88,7 +88,8 @@ type_text(enum conf_type type)
 	    [CONF_BOOL] = "yes or no",
 	    [CONF_STR] = "text",
 	    [CONF_ADDR] = "ADDRESS:PORT, with a numeric address",
-	    [CONF_ENUM] = "a word"};
+	    [CONF_ENUM] = "a word",
+	    [CONF_NETS] = "networks with commas between them, or none"};
 
 	return names[type];
 }

@@ -1,4 +1,5 @@
-/* docgen.c - prints the reference pages of docs/gen from the tables: docgen ipc|events|errors|conf|routes
+/* docgen.c - prints the reference pages of docs/gen from the tables: docgen
+ * ipc|events|errors|conf|routes|hunt|scanner
  */
 #include "base/conf.h"
 #include "base/err.h"
@@ -72,11 +73,10 @@ print_ipc(void)
 {
 	const char *sep;
 
-	printf(
-	    "# Messages between rooms\n\n" NOTE "From `src/ipc/protocol.def`. Codec of message "
-						"`name`: `ipc_get_name`, `ipc_put_name`; sent by "
-	    "`chan_send_name`.\nBytes: greatest body. Integers: greatest value; text and bytes: "
-	    "greatest length.\n\n");
+	printf("# Messages between rooms\n\n" NOTE "From `src/ipc/protocol.def`. Codec of message "
+	       "`name`: `ipc_get_name`, `ipc_put_name`; sent by "
+	       "`chan_send_name`.\nBytes: greatest body. Integers: greatest value; text and bytes: "
+	       "greatest length.\n\n");
 	printf("| id | message | from | to | when | descriptors | bytes | fields |\n");
 	printf("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
 #define F(type, name, max) print_field(sep, #type, #name, (uint64_t)(max)), sep = ", ";
@@ -116,7 +116,7 @@ static void
 print_errors(void)
 {
 	printf("# Errors\n\n" NOTE "From `src/base/err.def`. The exit status is that of the "
-				   "command line; in JSON, `type` ends "
+	       "command line; in JSON, `type` ends "
 	       "in the name and\n`errorCode` is MOVEit's. HTTP 0: never leaves the program.\n\n"
 	       "| number | name | HTTP | SFTP | FTP | errorCode | exit | text |\n"
 	       "| --- | --- | --- | --- | --- | --- | --- | --- |\n");
@@ -128,10 +128,27 @@ print_errors(void)
 }
 
 static void
+print_hunt(void)
+{
+	printf("# Detectors of `sallyport hunt`\n\n" NOTE
+	       "From `src/cli/hunt/hunt.def` and `limits.def`. Weight: what one finding is worth of "
+	       "100, before its size and its company\ncount; `docs/hunt.md` tells how to read them."
+	       "\n\n| name | weight | finds | because |\n| --- | --- | --- | --- |\n");
+#define DETECT(fn, name, weight, kinds, title, text)                                               \
+	printf("| `%s` | %d | %s | %s |\n", name, weight, title, text);
+#include "cli/hunt/hunt.def"
+#undef DETECT
+	printf("\n## Numbers\n\n| number | what |\n| --- | --- |\n");
+#define LIMIT(NAME, value, text) printf("| %llu | %s |\n", (unsigned long long)(value), text);
+#include "cli/hunt/limits.def"
+#undef LIMIT
+}
+
+static void
 print_conf(void)
 {
 	static const char *type[] = {"number", "bytes (K, M, G, T)", "time (s, m, h, d, w)",
-	    "yes or no", "text", "ADDRESS:PORT", "word"};
+	    "yes or no", "text", "ADDRESS:PORT", "word", "networks"};
 	size_t n;
 	const struct conf_row *row = conf_rows(&n);
 
@@ -141,7 +158,7 @@ print_conf(void)
 	       "| --- | --- | --- | --- | --- | --- | --- |\n");
 	for (size_t i = 0; i < n; i++) {
 		bool bounded = row[i].type != CONF_ADDR && row[i].type != CONF_ENUM &&
-			       row[i].type != CONF_BOOL;
+			       row[i].type != CONF_BOOL && row[i].type != CONF_NETS;
 
 		printf("| %s | %s | ", row[i].keyword, type[row[i].type]);
 		if (bounded)
@@ -157,15 +174,35 @@ static void
 print_routes(void)
 {
 	printf("# Addresses of the HTTPS door\n\n" NOTE
-	       "From `src/rooms/gate/https/routes.def`; `docs/api.md` tells how they behave. Numbers in "
+	       "From `src/rooms/gate/https/routes.def`; `docs/api.md` tells how they behave. "
+	       "Numbers in "
 	       "brackets are rows of MOVEit\nTransfer's list.\n\n"
 	       "| method | address | listener | token | what |\n| --- | --- | --- | --- | --- |\n");
 #define ROUTE(method, pattern, listener, auth, handler, summary)                                   \
-	printf("| %s | `%s` | %s | %s | %s |\n", method, pattern,                                 \
+	printf("| %s | `%s` | %s | %s | %s |\n", method, pattern,                                  \
 	    #listener[0] == 'P' ? "public" : "administration",                                     \
 	    #auth[0] == 'B' ? "bearer" : "none", summary);
 #include "rooms/gate/https/routes.def"
 #undef ROUTE
+}
+
+static void
+print_scanner(void)
+{
+	printf("# What is held against an address\n\n" NOTE
+	       "From `src/ipc/contacts.def` and `src/proto/http/scanner.def`; `docs/addresses.md` "
+	       "tells what comes "
+	       "of it.\n\n## Contacts\n\n| contact | score | what |\n| --- | --- | --- |\n");
+#define CONTACT(NAME, number, name, by, score, text)                                               \
+	printf("| %s | %d | %s |\n", name, score, text);
+#include "ipc/contacts.def"
+#undef CONTACT
+	printf("\n## Probes\n\nRequests that are none of our routes, before a login.\n\n"
+	       "| probe | where | pattern | score | what |\n| --- | --- | --- | --- | --- |\n");
+#define PROBE(id, kind, pattern, score, text)                                                      \
+	printf("| %s | %s | `%s` | %d | %s |\n", id, #kind, pattern, score, text);
+#include "proto/http/scanner.def"
+#undef PROBE
 }
 
 int
@@ -175,13 +212,14 @@ main(int argc, char **argv)
 		const char *name;
 		void (*print)(void);
 	} pages[] = {{"ipc", print_ipc}, {"events", print_events}, {"errors", print_errors},
-	    {"conf", print_conf}, {"routes", print_routes}};
+	    {"conf", print_conf}, {"routes", print_routes}, {"hunt", print_hunt},
+	    {"scanner", print_scanner}};
 
 	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
 		if (argc == 2 && strcmp(argv[1], pages[i].name) == 0) {
 			pages[i].print();
 			return fflush(stdout) == 0 ? 0 : 1;
 		}
-	fprintf(stderr, "usage: docgen ipc|events|errors|conf|routes\n");
+	fprintf(stderr, "usage: docgen ipc|events|errors|conf|routes|hunt|scanner\n");
 	return 64;
 }

@@ -14,7 +14,7 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status lockdown revoke org group user folder acl ca token session upload audit key limits hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status lockdown revoke org group user folder acl ca token session upload audit hunt key hostkey fsck backup restore completion version -C --json --help --version" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
 	"user") words="add list show set key otp passwd suspend activate remove" ;;
@@ -25,16 +25,20 @@ _sallyport() {
 	"ca") words="add list remove" ;;
 	"token") words="add list remove" ;;
 	"session") words="list revoke" ;;
+	"address") words="list show ban unban" ;;
 	"upload") words="list remove" ;;
 	"audit") words="verify list prove check checkpoint" ;;
 	"key") words="status rotate unlock" ;;
-	"limits") words="show raise confirm unfreeze" ;;
 	"hostkey") words="show make" ;;
 	"init"*) words="--json --help --https --admin --sftp --org --name --certificate --key --root-key --recovery-passphrase-stdin --segment-length" ;;
 	"serve"*) words="--json --help" ;;
 	"status"*) words="--json --help" ;;
 	"lockdown"*) words="--json --help --door --keys --lift --show" ;;
 	"revoke"*) words="--json --help --all --user --org" ;;
+	"decoy plant"*) words="--json --help --kind --path --as --count --org" ;;
+	"decoy mark"*) words="--json --help --org" ;;
+	"decoy list"*) words="--json --help" ;;
+	"decoy remove"*) words="--json --help" ;;
 	"org add"*) words="--json --help --quota" ;;
 	"org list"*) words="--json --help" ;;
 	"org show"*) words="--json --help" ;;
@@ -72,6 +76,10 @@ _sallyport() {
 	"token remove"*) words="--json --help" ;;
 	"session list"*) words="--json --help --user --org" ;;
 	"session revoke"*) words="--json --help --user --org" ;;
+	"address list"*) words="--json --help" ;;
+	"address show"*) words="--json --help" ;;
+	"address ban"*) words="--json --help --for" ;;
+	"address unban"*) words="--json --help" ;;
 	"upload list"*) words="--json --help --user --org" ;;
 	"upload remove"*) words="--json --help" ;;
 	"audit verify"*) words="--json --help --checkpoint --key" ;;
@@ -79,13 +87,10 @@ _sallyport() {
 	"audit prove"*) words="--json --help" ;;
 	"audit check"*) words="--json --help --key" ;;
 	"audit checkpoint"*) words="--json --help" ;;
+	"hunt"*) words="--json --help --since --until --ioc --user --file --address --proofs --html --limit --verify --key" ;;
 	"key status"*) words="--json --help" ;;
 	"key rotate"*) words="--json --help --org" ;;
 	"key unlock"*) words="--json --help --passphrase-stdin --restore-automatic" ;;
-	"limits show"*) words="--json --help --user --org --address --network --server --deletions" ;;
-	"limits raise"*) words="--json --help --for --files --bytes --user --org --address --network --server --deletions" ;;
-	"limits confirm"*) words="--json --help" ;;
-	"limits unfreeze"*) words="--json --help --user --address" ;;
 	"hostkey show"*) words="--json --help --known-hosts --sshfp" ;;
 	"hostkey make"*) words="--json --help" ;;
 	"fsck"*) words="--json --help --content" ;;

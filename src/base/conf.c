@@ -1,6 +1,7 @@
 /* conf.c - sallyport.conf: one table, one loop. */
 #include "base/conf.h"
 #include "base/err.h"
+#include "base/prefix.h"
 #include "base/text.h"
 
 #include <arpa/inet.h>
@@ -43,7 +44,7 @@ number_in(const void *c, const struct conf_row *r)
 static bool
 is_text(const struct conf_row *r)
 {
-	return r->type == CONF_STR || r->type == CONF_ADDR;
+	return r->type == CONF_STR || r->type == CONF_ADDR || r->type == CONF_NETS;
 }
 
 /* Bytes of a text field, its NUL included. */
@@ -175,6 +176,14 @@ check_addr(struct span s)
 	return SP_OK;
 }
 
+static int
+check_networks(struct span s)
+{
+	struct prefix_list l;
+
+	return prefix_list_parse(s, &l);
+}
+
 static void
 why_row(char *why, size_t cap, size_t line, const struct conf_row *r, const char *fmt_tail)
 {
@@ -196,7 +205,14 @@ set_text(
 		why_row(why, cap, line, r, "this is not ADDRESS:PORT with a numeric address");
 		return SP_ECONFIG;
 	}
-	if (r->type == CONF_STR && (v.len < (size_t)r->min || v.len > (size_t)r->max)) {
+	if (r->type == CONF_NETS && check_networks(v) < 0) {
+		why_row(why, cap, line, r,
+		    "these are not networks (192.0.2.0/24, 2001:db8::/32) with no bit set beyond "
+		    "them, "
+		    "64 at most, or the word none");
+		return SP_ECONFIG;
+	}
+	if (r->type != CONF_ADDR && (v.len < (size_t)r->min || v.len > (size_t)r->max)) {
 		struct text t = text_of(tail, sizeof tail);
 
 		text_fmt(&t, "%zu bytes is not between %lld and %lld", v.len, (long long)r->min,

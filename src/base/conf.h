@@ -6,15 +6,26 @@
 #include "base/err.h"
 #include "base/span.h"
 
-enum conf_type { CONF_INT, CONF_SIZE, CONF_TIME, CONF_BOOL, CONF_STR, CONF_ADDR, CONF_ENUM };
+enum conf_type {
+	CONF_INT,
+	CONF_SIZE,
+	CONF_TIME,
+	CONF_BOOL,
+	CONF_STR,
+	CONF_ADDR,
+	CONF_ENUM,
+	CONF_NETS
+};
 
-/* struct conf - all settings; numbers as int64_t (bytes, seconds), text as NUL-terminated arrays. */
+/* struct conf - all settings; numbers as int64_t (bytes, seconds), text as NUL-terminated arrays.
+ */
 #define CONF_FIELD_INT(f, max) int64_t f;
 #define CONF_FIELD_SIZE(f, max) int64_t f;
 #define CONF_FIELD_TIME(f, max) int64_t f;
 #define CONF_FIELD_BOOL(f, max) int64_t f;
 #define CONF_FIELD_ENUM(f, max) int64_t f;
 #define CONF_FIELD_STR(f, max) char f[(max) + 1];
+#define CONF_FIELD_NETS(f, max) char f[(max) + 1];
 #define CONF_FIELD_ADDR(f, max) char f[64];
 struct conf {
 #define CONF(Keyword, field, TYPE, min, max, dflt, reload, text) CONF_FIELD_##TYPE(field, max)
@@ -53,13 +64,13 @@ const struct conf_row *conf_rows(size_t *ret_n);
 /* conf_defaults - set every field to its default. */
 void conf_defaults(struct conf *c);
 
-/* conf_parse - read a whole file over the defaults.  Keywords without regard to case; each at most once.
- *   ret       filled on success only
- *   why, cap  one sentence on failure: "line 3: WorkersIdle: 900 is over 256"
- *   errors    SP_ECONFIG */
+/* conf_parse - read a whole file over the defaults.  Keywords without regard to case; each at most
+ * once. ret       filled on success only why, cap  one sentence on failure: "line 3: WorkersIdle:
+ * 900 is over 256" errors    SP_ECONFIG */
 int conf_parse(struct span file, struct conf *ret, char *why, size_t cap) MUST_USE;
 
-/* conf_take_reloadable - copy the fields that SIGHUP takes up (rows with reload = 1) from another set. */
+/* conf_take_reloadable - copy the fields that SIGHUP takes up (rows with reload = 1) from another
+ * set. */
 void conf_take_reloadable(struct conf *c, const struct conf *from);
 
 /* conf_has_word - is the word one of a list that is separated by spaces? */

@@ -122,12 +122,21 @@ allowed(struct span meta, struct span value)
 	return false;
 }
 
+/* may_repeat - "[--ioc FILE...]" can be given more than once. */
+static bool
+may_repeat(struct span meta)
+{
+	return meta.len > 3 && memcmp(meta.ptr + meta.len - 3, "...", 3) == 0;
+}
+
 static int
 put_value(struct cli *c, const struct args_item *item, const char *value, char *why, size_t cap)
 {
-	for (size_t i = 0; i < c->n_values; i++)
+	for (size_t i = 0; i < c->n_values && !may_repeat(item->meta); i++)
 		if (span_eq(c->values[i].name, item->name))
 			return wrong(why, cap, "", item->name, " is given twice");
+	if (c->n_values == CLI_ARGS_MAX)
+		return wrong(why, cap, "", item->name, " is given too often");
 	if (!allowed(item->meta, span_str(value))) {
 		struct text t = text_of(why, cap);
 
@@ -136,7 +145,6 @@ put_value(struct cli *c, const struct args_item *item, const char *value, char *
 		text_add(&t, item->meta);
 		return SP_EUSAGE;
 	}
-	VERIFY(c->n_values < CLI_ARGS_MAX);
 	c->values[c->n_values++] = (struct cli_value){item->name, value};
 	return SP_OK;
 }

@@ -95,6 +95,9 @@ wrong_arguments_are_refused(void **state)
 	assert_string_equal(why, "--flag takes no value");
 	assert_int_equal(PARSE(&c, "[--flag]", "--flag", "--flag"), SP_EUSAGE);
 	assert_string_equal(why, "--flag is given twice");
+	assert_int_equal(PARSE(&c, "[--ioc FILE...]", "--ioc", "a", "--ioc=b"), SP_OK);
+	assert_int_equal(c.n_values, 2);
+	assert_string_equal(c.values[1].value, "b");
 	assert_int_equal(PARSE(&c, "[--flag]", "-f"), SP_EUSAGE);
 	assert_string_equal(why, "unknown option -f");
 	assert_int_equal(PARSE(&c, "[--flag]", "--fla"), SP_EUSAGE);

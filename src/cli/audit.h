@@ -2,6 +2,7 @@
 #ifndef SP_CLI_AUDIT_H
 #define SP_CLI_AUDIT_H
 
+#include "base/text.h"
 #include "cli/cli.h"
 #include "store/tlog.h"
 
@@ -27,4 +28,15 @@ void audit_close(struct audit *a);
 /* audit_read_file - a small file of the operator's, owned by the caller.  Errors are said already.
  */
 int audit_read_file(const char *path, size_t max, uint8_t **ret, size_t *ret_len) MUST_USE;
+/* audit_time - the time of an option in microseconds; *ret_us stays as it is when it was not given.
+ * SP_EUSAGE, said already. */
+int audit_time(const struct cli *c, const char *option, int64_t *ret_us) MUST_USE;
+/* audit_print - an entry on standard output, as a line for people or as it is stored. */
+void audit_print(uint64_t n, struct span entry, bool json);
+/* audit_proof - an entry of the log with its inclusion proof, as C2SP tlog-proof text.
+ *   t       of AUDIT_PROOF_MAX bytes
+ *   errors  SP_EUNAVAIL (not under the checkpoint yet), and those of a log that contradicts itself
+ */
+#define AUDIT_PROOF_MAX (256u * 1024)
+int audit_proof(struct audit *a, uint64_t index, struct text *t) MUST_USE;
 #endif

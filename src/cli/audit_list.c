@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/audit.h"
+#include "cli/safe.h"
 #include "store/tlog_json.h"
 #include "sys/clock.h"
 
@@ -37,12 +38,10 @@ check_event(struct span asked)
 	return cli_fail(SP_EUSAGE, "%.*s: no such event", (int)asked.len, (const char *)asked.ptr);
 }
 
-/* A time as entries write theirs, so that bytes compare like times. */
-static int
-take_time(const struct cli *c, const char *option, char out[40])
+int
+audit_time(const struct cli *c, const char *option, int64_t *ret_us)
 {
 	const char *given = cli_opt(c, option);
-	struct text t = text_of(out, 40);
 	int64_t us = 0;
 
 	if (given == NULL)
@@ -51,6 +50,20 @@ take_time(const struct cli *c, const char *option, char out[40])
 		return cli_fail(SP_EUSAGE,
 		    "%s %s: not a time (2026-11-23, 2026-11-23T21:00:00Z, or 90m, 12h, 7d ago)",
 		    option, given);
+	*ret_us = us;
+	return SP_OK;
+}
+
+/* A time as entries write theirs, so that bytes compare like times. */
+static int
+take_time(const struct cli *c, const char *option, char out[40])
+{
+	struct text t = text_of(out, 40);
+	int64_t us = -1;
+	int err = audit_time(c, option, &us);
+
+	if (err != SP_OK || us < 0)
+		return err;
 	time_plain(&t, us);
 	text_fmt(&t, ".%06lldZ", (long long)(us % 1000000));
 	return SP_OK;
@@ -127,24 +140,6 @@ entry_fits(struct span entry, const struct filter *f)
 
 /* ---- printing ---- */
 
-/* Text for a terminal: control characters, bytes that are no UTF-8 and `also` as \xNN. */
-static void
-print_safe(struct span s, uint32_t also)
-{
-	while (s.len != 0) {
-		uint32_t cp = 0;
-		size_t n = utf8_next(s, &cp);
-
-		if (n == 0 || cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == also) {
-			(void)printf("\\x%02x", s.ptr[0]);
-			n = 1;
-		} else {
-			(void)fwrite(s.ptr, 1, n, stdout);
-		}
-		s = span_skip(s, n);
-	}
-}
-
 /* Text with spaces in it stands between quotes, so that a line can be taken apart again. */
 static void
 print_value(struct span value)
@@ -156,11 +151,11 @@ print_value(struct span value)
 	    tlog_json_str(value, buf, sizeof(buf), &n) == SP_OK)
 		value = span_of(buf, n);
 	if (value.len != 0 && span_find(value, ' ') == value.len) {
-		print_safe(value, '"');
+		safe_print(stdout, value, '"');
 		return;
 	}
 	(void)putchar('"');
-	print_safe(value, '"');
+	safe_print(stdout, value, '"');
 	(void)putchar('"');
 }
 
@@ -178,26 +173,26 @@ print_members(struct span object)
 			continue;
 		}
 		(void)putchar(' ');
-		print_safe(key, ' ');
+		safe_print(stdout, key, ' ');
 		(void)putchar('=');
 		print_value(value);
 	}
 }
 
-static void
-print_entry(const struct cli *c, uint64_t n, struct span entry)
+void
+audit_print(uint64_t n, struct span entry, bool json)
 {
 	char t[64], event[64];
 
-	if (c->json) {
+	if (json) {
 		(void)fwrite(entry.ptr, 1, entry.len, stdout);
 	} else {
 		tlog_json_text(entry, "t", t, sizeof(t));
 		tlog_json_text(entry, "event", event, sizeof(event));
 		(void)printf("%llu ", (unsigned long long)n);
-		print_safe(span_str(t), ' ');
+		safe_print(stdout, span_str(t), ' ');
 		(void)putchar(' ');
-		print_safe(span_str(event), ' ');
+		safe_print(stdout, span_str(event), ' ');
 		print_members(entry);
 	}
 	(void)putchar('\n');
@@ -222,7 +217,7 @@ list_range(const struct cli *c, struct audit *a, const struct filter *f, uint64_
 		if (err != SP_OK)
 			return entry_fail(n, err);
 		if (entry_fits(entry, f))
-			print_entry(c, n, entry);
+			audit_print(n, entry, c->json);
 	}
 	return SP_OK;
 }
@@ -249,7 +244,7 @@ list_newest(const struct cli *c, struct audit *a, const struct filter *f)
 		err = tlog_entry(a->log, found[k], &entry);
 		if (err != SP_OK)
 			return entry_fail(found[k], err);
-		print_entry(c, found[k], entry);
+		audit_print(found[k], entry, c->json);
 	}
 	return SP_OK;
 }

@@ -7,7 +7,6 @@
 
 #define PROOF_HEAD "c2sp.org/tlog-proof@v1"
 #define PROOF_MAX 64u
-#define PROOF_TEXT_MAX (256u * 1024)
 
 struct proof {
 	uint64_t index;
@@ -82,10 +81,21 @@ make_proof(struct audit *a, struct proof *p)
 }
 
 int
+audit_proof(struct audit *a, uint64_t index, struct text *t)
+{
+	struct proof p = {.index = index};
+	int err = index < tlog_size(a->log) ? make_proof(a, &p) : SP_EUNAVAIL;
+
+	if (err == SP_OK)
+		put_proof(t, &p, tlog_note(a->log));
+	return err == SP_OK && t->bad ? SP_ESPACE : err;
+}
+
+int
 cmd_audit_prove(struct cli *c)
 {
 	DEFER(audit_close) struct audit a = {.dirfd = -1};
-	DEFER(mem_freep) char *buf = mem_alloc(PROOF_TEXT_MAX);
+	DEFER(mem_freep) char *buf = mem_alloc(AUDIT_PROOF_MAX);
 	const char *index = cli_opt(c, "INDEX");
 	struct proof p = {0};
 	struct text t;
@@ -109,7 +119,7 @@ cmd_audit_prove(struct cli *c)
 	if (err != SP_OK)
 		return cli_fail(
 		    SP_EVERIFY, "entry %s cannot be proved: %s", index, sp_strerror(err));
-	t = text_of(buf, PROOF_TEXT_MAX);
+	t = text_of(buf, AUDIT_PROOF_MAX);
 	if (c->json)
 		put_json(&t, &p, tlog_note(a.log));
 	else
@@ -187,7 +197,7 @@ cmd_audit_check(struct cli *c)
 	    entry != NULL ? audit_key(c, &key) : cli_fail(SP_ENOMEM, "%s", sp_strerror(SP_ENOMEM));
 
 	if (err == SP_OK)
-		err = audit_read_file(path, PROOF_TEXT_MAX, &text, &len);
+		err = audit_read_file(path, AUDIT_PROOF_MAX, &text, &len);
 	if (err != SP_OK)
 		return err;
 	if (parse_proof(span_of(text, len), entry, TLOG_ENTRY_MAX, &p, &note) != SP_OK)

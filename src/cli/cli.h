@@ -4,8 +4,9 @@
  *
  * A command is one row of commands.def and one function.  The row's usage text is what --help, the
  * man page and the completion print, and it is also what the arguments are parsed by: a word in
- * capitals is an argument, "--word" a flag, "--word VALUE" an option, brackets make it optional. So
- * the function is called with arguments that fit its row.
+ * capitals is an argument, "--word" a flag, "--word VALUE" an option, brackets make it optional,
+ * and three dots behind an option's value let it be given more than once. So the function is called
+ * with arguments that fit its row.
  */
 #ifndef SP_CLI_CLI_H
 #define SP_CLI_CLI_H
@@ -14,7 +15,7 @@
 #include "base/mem.h"
 
 #define CLI_DIR_DEFAULT "/var/lib/sallyport"
-#define CLI_ARGS_MAX 24u /* options and arguments of one command */
+#define CLI_ARGS_MAX 48u /* options and arguments of one command */
 
 struct cli;
 typedef int (*cli_fn)(struct cli *c);
@@ -45,6 +46,9 @@ struct cli {
 /* cli_opt - the value of an option ("--org") or argument ("NAME"); NULL when it was not given.  A
  * flag that was given has the value "". */
 const char *cli_opt(const struct cli *c, const char *name);
+/* cli_opt_nth - the nth value of an option that may be given more than once, 0 the first; NULL:
+ * there are no more. */
+const char *cli_opt_nth(const struct cli *c, const char *name, size_t nth);
 /* cli_has - was it given? */
 bool cli_has(const struct cli *c, const char *name);
 

@@ -27,12 +27,18 @@ cli_commands(size_t *ret_n)
 }
 
 const char *
-cli_opt(const struct cli *c, const char *name)
+cli_opt_nth(const struct cli *c, const char *name, size_t nth)
 {
 	for (size_t i = 0; i < c->n_values; i++)
-		if (span_eq_str(c->values[i].name, name))
+		if (span_eq_str(c->values[i].name, name) && nth-- == 0)
 			return c->values[i].value;
 	return NULL;
+}
+
+const char *
+cli_opt(const struct cli *c, const char *name)
+{
+	return cli_opt_nth(c, name, 0);
 }
 
 bool

@@ -1,5 +1,6 @@
 /* print.c - see print.h. */
 #include "cli/print.h"
+#include "cli/safe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,19 +24,14 @@ put_text(FILE *out, const char *s)
 	int width = 0;
 
 	while (rest.len != 0) {
-		uint32_t cp;
-		size_t n = utf8_next(rest, &cp);
+		char form[SAFE_FORM_MAX];
+		struct text t = text_of(form, sizeof(form));
+		bool as_it_is = false;
+		size_t n = safe_next(rest, 0, &t, &as_it_is);
 
-		if (n == 0 || cp < 0x20 || (cp >= 0x7f && cp < 0xa0)) {
-			if (out != NULL)
-				(void)fprintf(out, "\\x%02x", rest.ptr[0]);
-			n = 1;
-			width += 4;
-		} else {
-			if (out != NULL)
-				(void)fwrite(rest.ptr, 1, n, out);
-			width++;
-		}
+		if (out != NULL)
+			(void)fwrite(form, 1, t.len, out);
+		width += as_it_is ? 1 : (int)t.len;
 		rest = span_skip(rest, n);
 	}
 	return width;

@@ -5,30 +5,52 @@
 #define PROOF_MAX 64u
 
 int
+merkle_leaf_by(struct sha256 *h, struct span entry, struct hash *ret)
+{
+	int r = sha256_reset(h);
+
+	if (r == SP_OK)
+		r = sha256_add(h, SPAN_LIT("\x00"));
+	if (r == SP_OK)
+		r = sha256_add(h, entry);
+	return r == SP_OK ? sha256_get(h, ret->b) : r;
+}
+
+int
 merkle_leaf(struct span entry, struct hash *ret)
 {
 	struct sha256 *h = sha256_new();
-	int r = h != NULL ? sha256_add(h, SPAN_LIT("\x00")) : SP_ENOMEM;
+	int r = h != NULL ? merkle_leaf_by(h, entry, ret) : SP_ENOMEM;
 
-	if (r == SP_OK)
-		r = sha256_add(h, entry);
-	if (r == SP_OK)
-		r = sha256_get(h, ret->b);
 	sha256_free(h);
 	return r;
 }
 
 int
-merkle_node(const struct hash *left, const struct hash *right, struct hash *ret)
+merkle_node_by(
+    struct sha256 *h, const struct hash *left, const struct hash *right, struct hash *ret)
 {
 	uint8_t buf[1 + 32 + 32];
 	struct wr w = wr_of(buf, sizeof(buf));
+	int r = sha256_reset(h);
 
 	wr_uint(&w, 1, 1);
 	wr_bytes(&w, span_of(left->b, 32));
 	wr_bytes(&w, span_of(right->b, 32));
 	VERIFY(!w.bad);
-	return sha256(wr_span(&w), ret->b);
+	if (r == SP_OK)
+		r = sha256_add(h, wr_span(&w));
+	return r == SP_OK ? sha256_get(h, ret->b) : r;
+}
+
+int
+merkle_node(const struct hash *left, const struct hash *right, struct hash *ret)
+{
+	struct sha256 *h = sha256_new();
+	int r = h != NULL ? merkle_node_by(h, left, right, ret) : SP_ENOMEM;
+
+	sha256_free(h);
+	return r;
 }
 
 void

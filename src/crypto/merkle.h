@@ -12,6 +12,9 @@ struct hash {
 /* leaf hash SHA-256(0x00 || entry), node hash SHA-256(0x01 || left || right). source RFC 9162 2.1.1 */
 int merkle_leaf(struct span entry, struct hash *ret) MUST_USE;
 int merkle_node(const struct hash *left, const struct hash *right, struct hash *ret) MUST_USE;
+/* merkle_leaf_by, merkle_node_by - the same with a sha256 of the caller's, which is reset: for millions of them. */
+int merkle_leaf_by(struct sha256 *h, struct span entry, struct hash *ret) MUST_USE;
+int merkle_node_by(struct sha256 *h, const struct hash *left, const struct hash *right, struct hash *ret) MUST_USE;
 
 /* struct merkle - the right edge of a tree: enough to append and to know the root. At most 64 hashes. */
 struct merkle {

@@ -25,9 +25,9 @@ enum room_set {
 	R_GATES = R_GATE_HTTPS | R_GATE_SFTP,
 	R_WORKERS = R_WORKER_HTTPS | R_WORKER_SFTP,
 };
-/* ipc_door - the rooms that serve the same door as this one; 0: a room that is no door's.  Rooms of two doors never share
- * a socket, whatever the rows say.  ipc_gate - the gate of a door's room.  ipc_is_gate, ipc_is_worker - is it one that accepts,
- * serves a connection? */
+/* ipc_door - the rooms that serve the same door as this one; 0: a room that is no door's.  Rooms of
+ * two doors never share a socket, whatever the rows say.  ipc_gate - the gate of a door's room.
+ * ipc_is_gate, ipc_is_worker - is it one that accepts, serves a connection? */
 unsigned ipc_door(enum room room);
 enum room ipc_gate(enum room room);
 bool ipc_is_gate(enum room room);
@@ -66,8 +66,8 @@ enum lockdown_op { LOCKDOWN_LOCK, LOCKDOWN_LIFT, LOCKDOWN_SHOW };
 
 enum phase { PH_FRESH = 1, PH_AUTHED = 2, PH_ANY = 3 };
 
-/* what: of FILE. Folders are O_PATH or O_DIRECTORY descriptors; `name` is the absolute path where a room needs it
- * for its Landlock grant (database folder, blob folder, ledger folder). */
+/* what: of FILE. Folders are O_PATH or O_DIRECTORY descriptors; `name` is the absolute path where a
+ * room needs it for its Landlock grant (database folder, blob folder, ledger folder). */
 enum ipc_file_what {
 	FILE_CONF = 1,	     /* sallyport.conf, sealed copy: every room */
 	FILE_CERTIFICATE,    /* PEM chain: worker-https */
@@ -83,24 +83,60 @@ enum ipc_file_what {
 	FILE_SSH_ED25519,    /* PEM host keys of the SFTP door, those that there are: signer */
 	FILE_SSH_ECDSA,
 	FILE_SSH_RSA,
-	FILE_LIMITS,	   /* limits.conf, sealed copy: vault; sent anew before RELOAD */
-	FILE_VAULT_EGRESS, /* what each principal was given, read-write: vault */
+	FILE_LIMITS,	     /* limits.conf, sealed copy: vault; sent anew before RELOAD */
+	FILE_VAULT_EGRESS,   /* what each principal was given, read-write: vault */
+	FILE_DECOYS, /* the list of decoys (base/decoy.h), sealed copy: ledger; anew with every change
+		      */
+	FILE_SCANNER, /* ScannerFile, sealed copy; absent when there is none: worker-https, broker
+		       */
 };
-enum ipc_by { BY_PATH = 0, BY_FOLDER = 1, BY_FILE = 2, BY_NAME = 3 /* name `path` in folder `id` */ };
+enum ipc_by {
+	BY_PATH = 0,
+	BY_FOLDER = 1,
+	BY_FILE = 2,
+	BY_NAME = 3 /* name `path` in folder `id` */
+};
 /* Exchange methods and host keys of SSH_KEX. */
 enum ssh_kex_method { SSH_KEX_CURVE25519 = 1, SSH_KEX_NISTP256 = 2, SSH_KEX_NISTP384 = 3 };
-enum ssh_host_key { SSH_HOST_ED25519 = 1, SSH_HOST_ECDSA_P256 = 2, SSH_HOST_RSA_SHA256 = 4, SSH_HOST_RSA_SHA512 = 8 };
+enum ssh_host_key {
+	SSH_HOST_ED25519 = 1,
+	SSH_HOST_ECDSA_P256 = 2,
+	SSH_HOST_RSA_SHA256 = 4,
+	SSH_HOST_RSA_SHA512 = 8
+};
 /* The server's version line, RFC 4253 section 4.2: it tells nobody what to attack. */
 #define SSH_VERSION_STRING "SSH-2.0-Server"
-/* How many exchange hashes after the first a worker may ask for: so many at once, then one in this time.  More is a violation. */
+/* How many exchange hashes after the first a worker may ask for: so many at once, then one in this
+ * time.  More is a violation. */
 #define SSH_REKEY_BURST 16
 #define SSH_REKEY_EVERY_MS 250
 /* SSH_AUTH.state */
-enum ssh_auth_state { SSH_AUTH_KEY_OK, SSH_AUTH_PARTIAL, SSH_AUTH_DONE, SSH_AUTH_CODE, SSH_AUTH_REFUSED };
+enum ssh_auth_state {
+	SSH_AUTH_KEY_OK,
+	SSH_AUTH_PARTIAL,
+	SSH_AUTH_DONE,
+	SSH_AUTH_CODE,
+	SSH_AUTH_REFUSED
+};
 /* LOGIN_SECRET.kind */
 enum ssh_secret { SSH_SECRET_PASSWORD, SSH_SECRET_PROMPTED, SSH_SECRET_CODE };
+/* CONTACT.kind, WORKER_BROKE.kind, and what the broker sees by itself. */
+enum contact {
+#define CONTACT(NAME, number, name, by, score, text) CONTACT_##NAME = (number),
+#include "ipc/contacts.def"
+#undef CONTACT
+};
+/* How often a worker may accuse the address that it serves.  More is a violation. */
+#define CONTACTS_MAX 16
+/* ADDRESS.state */
+enum address_state { ADDRESS_OK, ADDRESS_SLOW, ADDRESS_REFUSE };
 /* REMOVE.kind */
-enum ipc_remove_kind { REMOVE_FOLDER, REMOVE_FILE, REMOVE_ANY, REMOVE_EMPTY /* a folder that holds nothing */ };
+enum ipc_remove_kind {
+	REMOVE_FOLDER,
+	REMOVE_FILE,
+	REMOVE_ANY,
+	REMOVE_EMPTY /* a folder that holds nothing */
+};
 enum ipc_sort { SORT_NAME, SORT_SIZE, SORT_TIME, SORT_TYPE, SORT_PATH };
 /* The nine rights of a folder, in MOVEit's order. */
 enum right {
@@ -194,7 +230,8 @@ int ipc_check(uint16_t id, enum room from, enum room to, enum phase phase, unsig
 /* ipc_linked - is there any row between the two rooms (either way)?  No row, no socket. */
 bool ipc_linked(enum room a, enum room b);
 
-/* pairs of RECORD's detail: add one (wr), take one (rd; false at the end, r->bad when malformed). */
+/* pairs of RECORD's detail: add one (wr), take one (rd; false at the end, r->bad when malformed).
+ */
 void ipc_pair_put(struct wr *w, const char *key, struct span value);
 bool ipc_pair_take(struct rd *r, struct span *ret_key, struct span *ret_value);
 #endif

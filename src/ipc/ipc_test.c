@@ -219,7 +219,7 @@ the_topology_is_the_design(void **state)
 	static const enum room alone[][2] = {{ROOM_BROKER, ROOM_VAULT},
 	    {ROOM_WORKER_HTTPS, ROOM_LEDGER}, {ROOM_WORKER_HTTPS, ROOM_WORKER_HTTPS},
 	    {ROOM_WORKER_HTTPS, ROOM_AUTHENTICATOR}, {ROOM_SIGNER, ROOM_VAULT},
-	    {ROOM_GATE_HTTPS, ROOM_BROKER}, {ROOM_GATE_HTTPS, ROOM_VAULT}, {ROOM_CLI, ROOM_LEDGER}};
+	    {ROOM_GATE_HTTPS, ROOM_SIGNER}, {ROOM_GATE_HTTPS, ROOM_VAULT}, {ROOM_CLI, ROOM_LEDGER}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(alone); i++)
@@ -230,6 +230,11 @@ the_topology_is_the_design(void **state)
 	assert_string_equal(room_table[ROOM_GATE_HTTPS].name + 5, "https");
 	assert_true(ipc_linked(ROOM_SIGNER, ROOM_BROKER));	 /* session identifiers */
 	assert_true(ipc_linked(ROOM_VAULT, ROOM_AUTHENTICATOR)); /* seeds of one-time codes */
+	/* the broker tells the gates of addresses; they have nothing to tell it */
+	assert_int_equal(ipc_check(IPC_ADDRESS, ROOM_BROKER, ROOM_GATE_SFTP, PH_ANY, 0), 0);
+	for (unsigned id = 0; id < 1000; id++)
+		assert_true(ipc_check((uint16_t)id, ROOM_GATE_HTTPS, ROOM_BROKER, PH_ANY, 0) < 0 &&
+			    ipc_check((uint16_t)id, ROOM_GATE_HTTPS, ROOM_BROKER, PH_ANY, 1) < 0);
 }
 
 static void

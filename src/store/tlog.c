@@ -28,8 +28,8 @@ read_part(const struct tlog_fs *fs, int level, uint64_t index, unsigned width, s
 	return tlog_fs_read(fs, name_of(path, level, index, TLOG_TILE), max, ret, ret_len);
 }
 
-static int
-read_tile(
+int
+tlog_read_tile(
     const struct tlog_fs *fs, unsigned level, uint64_t index, unsigned width, struct hash *ret)
 {
 	DEFER(mem_freep) uint8_t *buf = NULL;
@@ -44,9 +44,8 @@ read_tile(
 	return SP_OK;
 }
 
-/* Cut a bundle into `width` entries; a full bundle may stand in for a partial one. */
-static int
-cut_bundle(struct span all, unsigned width, struct span entry[TLOG_TILE])
+int
+tlog_cut_bundle(struct span all, unsigned width, struct span entry[TLOG_TILE])
 {
 	for (unsigned i = 0; i < width; i++)
 		if (bundle_next(&all, &entry[i]) != 1)
@@ -72,7 +71,7 @@ read_bundle(struct tlog *t, uint64_t index, unsigned width)
 	if (t->n_entries == width && t->bundle == index)
 		return SP_OK;
 	if (t->edge_bundle != NULL && index == tiles_index(t->edge.size, 0)) {
-		err = cut_bundle(span_of(t->edge_bundle, t->edge_bundle_len), width, t->entry);
+		err = tlog_cut_bundle(span_of(t->edge_bundle, t->edge_bundle_len), width, t->entry);
 		t->n_entries = err == SP_OK ? width : 0;
 		t->bundle = index;
 		return err;
@@ -84,7 +83,7 @@ read_bundle(struct tlog *t, uint64_t index, unsigned width)
 	mem_free(t->bundle_buf);
 	t->bundle_buf = TAKE_PTR(buf);
 	t->bundle_len = len;
-	err = cut_bundle(span_of(t->bundle_buf, len), width, t->entry);
+	err = tlog_cut_bundle(span_of(t->bundle_buf, len), width, t->entry);
 	if (err == SP_OK) {
 		t->bundle = index;
 		t->n_entries = width;
@@ -156,7 +155,7 @@ read_edge(struct tlog *t, char *why, size_t cap)
 
 		if (width == 0)
 			continue;
-		err = read_tile(&t->fs, level, index, width, t->edge.level[level]);
+		err = tlog_read_tile(&t->fs, level, index, width, t->edge.level[level]);
 		if (err != SP_OK)
 			return SAY(err == SP_EDAMAGED ? SP_EVERIFY : err, "ledger/%s: %s",
 			    name_of(path, (int)level, index, width),
@@ -335,7 +334,7 @@ cached_tile(struct tlog *t, unsigned level, uint64_t index, const struct hash **
 	}
 	if (!t->has_tile[level] || t->tile[level] != index) {
 		t->has_tile[level] = false;
-		err = read_tile(&t->fs, level, index, TLOG_TILE, t->hashes[level]);
+		err = tlog_read_tile(&t->fs, level, index, TLOG_TILE, t->hashes[level]);
 		if (err != SP_OK)
 			return err;
 		t->tile[level] = index;
@@ -377,7 +376,7 @@ check_tile(void *arg, unsigned level, uint64_t index, const struct hash *hashes)
 	char *why = c->why, path[TLOG_PATH_MAX];
 	size_t cap = c->cap;
 	struct hash disk[TLOG_TILE];
-	int err = read_tile(&c->log->fs, level, index, TLOG_TILE, disk);
+	int err = tlog_read_tile(&c->log->fs, level, index, TLOG_TILE, disk);
 
 	(void)name_of(path, (int)level, index, TLOG_TILE);
 	if (err == SP_ENOTFOUND)

@@ -40,6 +40,8 @@ int tiles_add(struct tiles *t, const struct hash *leaf, tiles_fn fn, void *arg) 
 int tiles_root(const struct tiles *t, struct hash *ret) MUST_USE;
 /* tiles_fold - hash of the subtree over n hashes, n a power of two up to 256. */
 int tiles_fold(const struct hash *h, size_t n, struct hash *ret) MUST_USE;
+/* tiles_fold_by - the same with a sha256 of the caller's. */
+int tiles_fold_by(struct sha256 *sha, const struct hash *h, size_t n, struct hash *ret) MUST_USE;
 
 /* struct tlog_key - who signs: "<name>+<8 hex>+<base64>" of keys/ledger.pub (C2SP signed-note). */
 struct tlog_key {

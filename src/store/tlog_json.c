@@ -103,6 +103,28 @@ tlog_json_next(struct span *rest, struct span *ret_key, struct span *ret_value)
 }
 
 int
+tlog_json_item(struct span *rest, struct span *ret_value)
+{
+	struct span s = skip_space(*rest);
+	bool opened = s.len != 0 && s.ptr[0] == '[';
+	size_t n;
+
+	if (s.len == 0 || (s.ptr[0] != '[' && s.ptr[0] != ',' && s.ptr[0] != ']'))
+		return SP_ESYNTAX;
+	if (s.ptr[0] == ']')
+		return skip_space(span_skip(s, 1)).len == 0 ? 0 : SP_ESYNTAX;
+	s = skip_space(span_skip(s, 1));
+	if (opened && s.len != 0 && s.ptr[0] == ']')
+		return skip_space(span_skip(s, 1)).len == 0 ? 0 : SP_ESYNTAX;
+	n = value_len(s);
+	if (n == 0)
+		return SP_ESYNTAX;
+	*ret_value = span_cut(s, n);
+	*rest = span_skip(s, n);
+	return 1;
+}
+
+int
 tlog_json_get(struct span object, const char *key, struct span *ret)
 {
 	struct span rest = skip_space(object), k, v;

@@ -16,6 +16,8 @@ int tlog_json_get(struct span object, const char *key, struct span *ret) MUST_US
  *   rest  in: the object at first, then what is left; out: the rest
  *   returns 1 with key (without quotes) and value, 0 at the end, SP_ESYNTAX */
 int tlog_json_next(struct span *rest, struct span *ret_key, struct span *ret_value) MUST_USE;
+/* tlog_json_item - walk the items of an array, in the same way. */
+int tlog_json_item(struct span *rest, struct span *ret_value) MUST_USE;
 /* tlog_json_str - a string value without quotes and escapes.
  *   buf  receives *ret_len bytes and a NUL; a surrogate without its other half becomes U+FFFD
  *   errors  SP_ESYNTAX, SP_ESPACE */

@@ -43,4 +43,11 @@ struct tlog {
 	bool has_tile[TLOG_LEVELS];
 	struct hash hashes[TLOG_LEVELS][TLOG_TILE];
 };
+
+/* tlog_read_tile - the first `width` hashes of a tile, of its file or the full one that has
+ * replaced it. */
+int tlog_read_tile(const struct tlog_fs *fs, unsigned level, uint64_t index, unsigned width,
+    struct hash *ret) MUST_USE;
+/* tlog_cut_bundle - a bundle as `width` entries; a full one may stand in for a partial one. */
+int tlog_cut_bundle(struct span all, unsigned width, struct span entry[TLOG_TILE]) MUST_USE;
 #endif

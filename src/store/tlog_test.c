@@ -3,6 +3,7 @@
 #include "base/test.h"
 #include "store/tlog_append.h"
 #include "store/tlog_json.h"
+#include "store/tlog_page.h"
 #include "store/tlog_state.h"
 #include "sys/fd.h"
 #include "sys/operator.h"
@@ -414,6 +415,83 @@ test_json(void **state)
 	}
 }
 
+/* Every page of a log gives what tlog_entry gives, and hashes to the checkpoint.  Returns how many
+ * pages do not. */
+static uint64_t
+check_pages(struct place *p, uint64_t expect_end)
+{
+	DEFER(tlog_page_done) struct tlog_page page = {0};
+	struct tlog *t = NULL;
+	char why[256] = "";
+	uint64_t n = 0, bad = 0;
+
+	assert_err(tlog_open(&p->fs, &p->key, &t, why, sizeof(why)), SP_OK);
+	for (uint64_t i = 0; i < tlog_pages(t); i++) {
+		struct span entry;
+
+		assert_err(tlog_page_read(t, i, &page), SP_OK);
+		if (tlog_page_check(t, &page) != SP_OK) {
+			bad++;
+			n += page.n;
+			continue;
+		}
+		assert_int_equal(page.first, n);
+		assert_int_equal(page.signed_for, n < tlog_size(t));
+		for (unsigned k = 0; k < page.n; k++, n++) {
+			assert_int_equal(tlog_page_of(t, n), i);
+			assert_err(tlog_entry(t, n, &entry), SP_OK);
+			assert_true(span_eq(entry, page.entry[k]));
+		}
+	}
+	assert_int_equal(n, expect_end);
+	assert_err(tlog_page_read(t, tlog_pages(t), &page), SP_ERANGE);
+	tlog_free(t);
+	return bad;
+}
+
+static void
+test_pages(void **state)
+{
+	static const unsigned sizes[] = {
+	    1, 254, 1, 1, 255, 1, 300}; /* 1, 255, 256, 257, 512, ... */
+	struct place *p = *state;
+	struct tlog_report r = {0};
+	struct tlog_writer *w = open_writer(p, &r);
+	uint64_t end = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		fill(w, sizes[i], 50, 0);
+		end += sizes[i];
+		assert_int_equal(check_pages(p, end), 0); /* some of them in the wal alone */
+		assert_err(tlog_flush_all(w), SP_OK);
+		assert_int_equal(check_pages(p, end), 0);
+	}
+	fill(w, 700, 50, 0); /* more than two pages in the wal */
+	assert_int_equal(check_pages(p, end + 700), 0);
+	tlog_writer_free(w);
+}
+
+static void
+test_pages_tampered(void **state)
+{
+	struct place *p = *state;
+	struct tlog_report r = {0};
+	struct tlog_writer *w = open_writer(p, &r);
+
+	fill(w, 65536 + 512, 512, 16384);
+	assert_err(tlog_flush_all(w), SP_OK);
+	tlog_writer_free(w);
+	assert_int_equal(check_pages(p, 65536 + 512), 0);
+	flip(p, "tile/entries/007", 20, 1);
+	assert_int_equal(check_pages(p, 65536 + 512), 1);
+	flip(p, "tile/entries/007", 20, 1);
+	flip(p, "tile/1/000", 32 * 9 + 5, 1); /* which every bundle below it leads through */
+	assert_int_equal(check_pages(p, 65536 + 512), 256);
+	flip(p, "tile/1/000", 32 * 9 + 5, 1);
+	flip(p, "tile/entries/257", 20, 1); /* beside it, at the right edge */
+	assert_int_equal(check_pages(p, 65536 + 512), 1);
+}
+
 int
 main(void)
 {
@@ -429,6 +507,8 @@ main(void)
 	    T(test_refusals),
 	    T(test_key),
 	    T(test_json),
+	    T(test_pages),
+	    T(test_pages_tampered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

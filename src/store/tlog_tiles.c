@@ -14,7 +14,7 @@ tiles_index(uint64_t size, unsigned level)
 }
 
 int
-tiles_fold(const struct hash *h, size_t n, struct hash *ret)
+tiles_fold_by(struct sha256 *sha, const struct hash *h, size_t n, struct hash *ret)
 {
 	struct hash row[TLOG_TILE];
 
@@ -22,7 +22,7 @@ tiles_fold(const struct hash *h, size_t n, struct hash *ret)
 	memcpy(row, h, n * sizeof(*h));
 	for (; n > 1; n /= 2) {
 		for (size_t i = 0; i < n / 2; i++) {
-			int err = merkle_node(&row[2 * i], &row[2 * i + 1], &row[i]);
+			int err = merkle_node_by(sha, &row[2 * i], &row[2 * i + 1], &row[i]);
 
 			if (err != SP_OK)
 				return err;
@@ -30,6 +30,16 @@ tiles_fold(const struct hash *h, size_t n, struct hash *ret)
 	}
 	*ret = row[0];
 	return SP_OK;
+}
+
+int
+tiles_fold(const struct hash *h, size_t n, struct hash *ret)
+{
+	struct sha256 *sha = sha256_new();
+	int err = sha != NULL ? tiles_fold_by(sha, h, n, ret) : SP_ENOMEM;
+
+	sha256_free(sha);
+	return err;
 }
 
 int

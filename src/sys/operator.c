@@ -31,6 +31,14 @@ op_gid(void)
 }
 
 int
+op_pipe_ignore(void)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+	return sigaction(SIGPIPE, &ignore, NULL) == 0 ? SP_OK : SP_ESYS;
+}
+
+int
 op_no_core(void)
 {
 	struct rlimit no_core = {0, 0};

@@ -16,6 +16,9 @@ uint32_t op_gid(void);
  * into by others of the same user.  errors SP_ESYS */
 int op_no_core(void) MUST_USE;
 
+/* op_pipe_ignore - a peer that closes a connection is an error of the write, and not our end. */
+int op_pipe_ignore(void) MUST_USE;
+
 /* op_self_dir - the folder of the running binary, absolute.  errors SP_ESYS, SP_ESPACE */
 int op_self_dir(char *buf, size_t cap) MUST_USE;
 

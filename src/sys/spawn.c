@@ -154,6 +154,13 @@ spawn_reap(struct spawn_end *ret)
 	return 1;
 }
 
+bool
+spawn_is_crash(int signal)
+{
+	return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE ||
+	       signal == SIGABRT || signal == SIGSYS || signal == SIGTRAP;
+}
+
 void
 spawn_kill(int32_t pid)
 {

@@ -38,6 +38,10 @@ int spawn_room(const struct spawn *s) MUST_USE;
 /* spawn_reap - the next child that has ended: 1, or 0 when there is none now.  Never blocks. */
 int spawn_reap(struct spawn_end *ret) MUST_USE;
 
+/* spawn_is_crash - does a process die of this signal by its own doing, and not because somebody
+ * ended it or it used up what it was given? */
+bool spawn_is_crash(int signal);
+
 /* spawn_kill - SIGKILL a child that has not been reaped. */
 void spawn_kill(int32_t pid);
 

@@ -42,11 +42,11 @@ def wrap(length):
 
 
 class Ledger:
-    def __init__(self, folder, checkpoint_ms=50):
+    def __init__(self, folder, checkpoint_ms=50, settings=""):
         self.folder = folder
         for name in ("keys", "ledger"):
             (folder / name).mkdir(exist_ok=True)
-        (folder / "sallyport.conf").write_text(f"Name {NAME}\nCheckpointInterval {checkpoint_ms}\n")
+        (folder / "sallyport.conf").write_text(f"Name {NAME}\nCheckpointInterval {checkpoint_ms}\n{settings}")
         (folder / "keys/ledger.key").write_bytes(SEED)
         public = Ed25519PrivateKey.from_private_bytes(SEED).public_key().public_bytes(
             serialization.Encoding.Raw, serialization.PublicFormat.Raw)
@@ -508,3 +508,128 @@ def test_audit_commands_while_it_writes(ledger, tmp_path):
     assert as_json["entry"]["n"] == 700 and as_json["index"] == 700
     ledger.room.stop()
     ledger.verified(kept.encode())
+
+
+# ---- decoys, rules, entries that somebody waits for ----
+
+DECOY = bytes.fromhex("00112233445566778899aabbccddeeff")
+LIST = ("file\t2026-11-26T05:41:00.000Z\tacme\t/in/2026 salaries.xlsx\t" + DECOY.hex() + "\n"
+        "user\t2026-11-26T05:41:00.000Z\tacme\tsvc-archive\t-\n")
+
+
+@pytest.fixture
+def watcher(ledger, tmp_path):
+    """A ledger that knows two decoys, and two workers."""
+    (tmp_path / "decoys").write_text(LIST)
+    ledger.room.file("DECOYS", tmp_path / "decoys")
+    ledger.worker(7)
+    ledger.worker(8, address="198.51.100.9:5")
+    return ledger
+
+
+def entry_of(ledger, n):
+    """An entry of this number, as soon as a checkpoint has it."""
+    for _ in range(100):
+        entries = ledger.verified()
+        if len(entries) > n:
+            return entries[n]
+        time.sleep(0.05)
+    raise AssertionError(f"no checkpoint over entry {n}")
+
+
+def both_told(ledger, serial, user, address="192.0.2.1:1000"):
+    said = []
+    for s in (ledger.supervisor, ledger.broker):
+        m = s.receive("DECOY_TOUCHED")
+        assert (m.serial, m.user.decode(), m.address.decode()) == (serial, user, address)
+        said.append(m.entry)
+    assert said[0] == said[1]
+    entry = entry_of(ledger, said[0])
+    assert entry["event"] == "decoy.touched" and entry["sev"] == "alarm"
+    return entry
+
+
+def test_a_decoy_is_known_by_its_blob_whatever_the_broker_calls_it(watcher):
+    watcher.release(1, 7, path="/harmless", file=99, version=98, org_name="other", user_name="bob", blob=DECOY)
+    assert watcher.vault.receive("V_RELEASE").blob == DECOY
+    assert both_told(watcher, 7, "bob")["detail"]["by"] == "file.read"
+    watcher.broker.receive("RELEASED")
+
+
+def test_a_decoy_is_known_by_its_path_and_by_the_folder_around_it(watcher):
+    deeds = [("file.deleted", "/in/2026 salaries.xlsx", {}), ("file.replaced", "/in/2026 salaries.xlsx", {}),
+             ("file.renamed", "/in/2026 salaries.xlsx", {"to": "/x"}), ("file.renamed", "/x", {"to": "/in/2026 salaries.xlsx"}),
+             ("folder.deleted", "/in", {}), ("folder.renamed", "/in", {"to": "/y"}), ("folder.deleted", "/", {})]
+    for ref, (event, path, detail) in enumerate(deeds, 1):
+        watcher.record(ref, event, serial=8, user="mallory", org="acme", path=path, detail=pairs(**detail))
+        watcher.broker.receive("RECORDED")
+        assert both_told(watcher, 8, "mallory", "198.51.100.9:5")["detail"]["by"] == event
+
+
+def test_a_decoy_user_is_known_by_name(watcher):
+    for ref, event in enumerate(("login", "login.failed", "login.lockout"), 1):
+        watcher.record(ref, event, serial=7, user="svc-archive")
+        watcher.broker.receive("RECORDED")
+        assert both_told(watcher, 7, "svc-archive")["detail"]["decoy"] == "user"
+
+
+def test_what_touches_nothing(watcher):
+    near = [("file.deleted", "acme", "/in/2026 salaries.xlsx.bak"), ("file.deleted", "other", "/in/2026 salaries.xlsx"),
+            ("folder.deleted", "acme", "/i"), ("folder.created", "acme", "/in"), ("file.deleted", "acme", ""), ("login", "acme", "")]
+    for ref, (event, org, path) in enumerate(near, 1):
+        watcher.record(ref, event, serial=7, user="svc-archiv", org=org, path=path)
+        watcher.broker.receive("RECORDED")
+    watcher.record(90, "folder.deleted", serial=0, user="local:0", org="acme", path="/in")  # the operator's own
+    watcher.broker.receive("RECORDED")
+    watcher.worker(9, room=8, listener=2)
+    watcher.release(91, 9, event="file.check", blob=DECOY)  # the scrubber, which has no network
+    watcher.broker.receive("RELEASED")
+    assert watcher.supervisor.quiet() and watcher.broker.quiet()
+    assert not [e for e in watcher.verified() if e["event"] == "decoy.touched"]
+
+
+def test_a_release_as_something_else_is_a_touch_all_the_same(watcher):
+    """A stolen broker has other names for a reading."""
+    watcher.worker(11, room=11)
+    watcher.release(1, 11, event="upload.resumed", blob=DECOY)
+    both_told(watcher, 11, "alice")
+
+
+def test_a_new_list_takes_the_place_of_the_old(watcher, tmp_path):
+    (tmp_path / "decoys").write_text("")
+    watcher.room.file("DECOYS", tmp_path / "decoys")
+    watcher.record(1, "login", serial=7, user="svc-archive")
+    watcher.broker.receive("RECORDED")
+    assert watcher.broker.quiet()
+
+
+@pytest.mark.parametrize("event", ["decoy.touched", "decoy.planted", "decoy.removed", "lockdown", "lockdown.lifted", "lockdown.still"])
+def test_what_the_broker_may_not_say(watcher, event):
+    watcher.record(1, event, serial=7, user="alice")
+    assert watcher.supervisor.receive("VIOLATION").err != 0
+
+
+def test_a_notice_with_a_ref_is_answered_when_it_is_durable(ledger):
+    ledger.supervisor.send("NOTICE", ref=5, event=EVENTS["lockdown.lifted"], room="supervisor", text="https; by user id 0")
+    answer = ledger.supervisor.receive("NOTED")
+    assert (answer.ref, answer.err) == (5, 0)
+    assert entry_of(ledger, answer.entry)["event"] == "lockdown.lifted"
+    ledger.supervisor.send("NOTICE", event=EVENTS["lockdown"], room="supervisor", text="https")
+    assert ledger.supervisor.quiet()
+
+
+def test_an_event_of_a_rule_is_told_and_others_are_not(tmp_path):
+    ledger = Ledger(tmp_path, settings="LockdownOn login.failed file.read\n").start()
+    try:
+        ledger.worker(7)
+        ledger.record(1, "login", serial=7, user="alice")
+        ledger.broker.receive("RECORDED")
+        assert ledger.supervisor.quiet()
+        ledger.record(2, "login.failed", serial=7, user="alice")
+        told = ledger.supervisor.receive("ALARM_RULE")
+        assert told.event == EVENTS["login.failed"] and entry_of(ledger, told.entry)["event"] == "login.failed"
+        ledger.broker.receive("RECORDED")
+        ledger.release(3, 7)
+        assert ledger.supervisor.receive("ALARM_RULE").event == EVENTS["file.read"]
+    finally:
+        ledger.room.kill()

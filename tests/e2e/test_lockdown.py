@@ -5,11 +5,10 @@ import signal
 import socket
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from lib.instance import PASSWORD, Client, Instance, descendants, running
+from lib.instance import PASSWORD, Client, Instance, room, running
 from lib.sftp import Door
 
 SECOND = 1.0
@@ -32,19 +31,6 @@ def is_open(port):
             return True
     except OSError:
         return False
-
-
-def room(server, name):
-    """Process numbers of a room, below this server."""
-    found = []
-    for pid, _ in descendants(server.process.pid):
-        try:
-            argv0 = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
-        except OSError:
-            continue
-        if argv0 == f"sallyport-{name}":
-            found.append(pid)
-    return found
 
 
 def show(server):

@@ -196,14 +196,14 @@ def test_wiring(stage):
     for room in ("scrubber", "authenticator", "worker-sftp"):
         stage.until(f"a {room}", lambda: any(p.ready for p in stage.all(room)))
     files = {
-        "ledger": {"CONF", "LEDGER_KEY", "LEDGER_DIR"},
+        "ledger": {"CONF", "LEDGER_KEY", "LEDGER_DIR", "DECOYS"},
         "vault": {"CONF", "ROOT_KEY", "ROOT_RECOVERY", "VAULT_STATE"},
         "signer": {"CONF", "TLS_KEY", "SSH_ED25519", "SSH_ECDSA", "SSH_RSA"},
-        "broker": {"CONF", "DATABASE_DIR", "BLOB_DIR", "CONTROL_SOCKET"},
+        "broker": {"CONF", "DATABASE_DIR", "BLOB_DIR", "CONTROL_SOCKET", "SCANNER"},
         "gate-https": {"CONF"},
         "gate-sftp": {"CONF"},
         "authenticator": {"CONF"},
-        "worker-https": {"CONF", "CERTIFICATE"},
+        "worker-https": {"CONF", "CERTIFICATE", "SCANNER"},
         "worker-sftp": {"CONF"},
         "scrubber": {"CONF"},
     }
@@ -211,9 +211,9 @@ def test_wiring(stage):
         "ledger": {"vault", "broker"},
         "vault": {"ledger"},
         "signer": {"broker"},
-        "broker": {"ledger", "signer"},
-        "gate-https": set(),
-        "gate-sftp": set(),
+        "broker": {"ledger", "signer", "gate-https", "gate-sftp"},
+        "gate-https": {"broker"},
+        "gate-sftp": {"broker"},
         "authenticator": {"broker", "vault"},
         "worker-https": {"broker", "vault", "signer", "gate-https"},
         "worker-sftp": {"broker", "vault", "signer", "gate-sftp"},
@@ -357,6 +357,30 @@ def test_a_room_that_lied_to_a_room(stage, by, message, liar):
     stage.killed(old)
     assert stage.one(liar).pid != old.pid
     stage.until("the record", lambda: stage.notices("worker.violation"))
+
+
+@pytest.mark.parametrize("gate", ["gate-https", "gate-sftp"])
+@pytest.mark.parametrize("message", ["ADDRESS", "ADDRESS_RESET", "RECORD"])
+def test_a_gate_judges_no_room(stage, gate, message):
+    """It could have the broker started again and again; so it is the one that is."""
+    stage.up()
+    liar, broker = stage.one(gate), stage.one("broker")
+    number = struct.unpack(">H", encode(message)[:2])[0]
+    liar.send("VIOLATION", serial=0, message=number, err=2)
+    stage.killed(liar)
+    assert stage.one(gate).pid != liar.pid
+    assert stage.one("broker").pid == broker.pid
+
+
+def test_the_broker_hears_of_workers_that_broke(stage):
+    """With the address; not of those that somebody ended."""
+    stage.up()
+    new = stage.one("gate-https").of("WORKER_NEW")[0]
+    stage.one("gate-https").send("WORKER_TAKEN", serial=new.serial, address="192.0.2.1:5")
+    stage.until("the address", lambda: [m for m in stage.one("broker").of("WORKER_PEER") if m.serial == new.serial])
+    stage.one("broker").send("VIOLATION", serial=new.serial, message=21, err=21)
+    told = stage.until("the word", lambda: stage.one("broker").of("WORKER_BROKE"))
+    assert [(m.serial, m.kind, m.address) for m in told] == [(new.serial, 13, b"192.0.2.1:5")]
 
 
 def test_worker_says_anything(stage):

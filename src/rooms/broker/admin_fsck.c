@@ -108,9 +108,10 @@ version_json(struct db *db, const struct version *v, int *ret_err)
 		json_decref(blobs);
 		return NULL;
 	}
-	return json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:o}", "id", (json_int_t)v->id, "path",
-	    path, "size", (json_int_t)v->size, "sum", (json_int_t)sum, "entry",
-	    (json_int_t)v->entry, "damaged", (json_int_t)v->damaged, "blobs", blobs);
+	return json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "id", (json_int_t)v->id,
+	    "path", path, "org", (json_int_t)v->org, "size", (json_int_t)v->size, "sum",
+	    (json_int_t)sum, "entry", (json_int_t)v->entry, "damaged", (json_int_t)v->damaged,
+	    "blobs", blobs);
 }
 
 int

@@ -1,5 +1,6 @@
 /* admin_state.c - status of the running server. */
 #include "base/text.h"
+#include "rooms/broker/addresses.h"
 #include "rooms/broker/admin.h"
 
 static const char *const states[] = {"down", "starting", "up", "stopping"};
@@ -80,6 +81,18 @@ lockdown_json(const struct broker *b)
 	return json_string(words);
 }
 
+static int
+addresses_json(json_t *o, const struct broker *b)
+{
+	size_t known, slowed, refused;
+
+	rep_counts(b->addresses->book, &known, &slowed, &refused);
+	return json_object_set_new(o, "addresses_slowed", json_integer((json_int_t)slowed)) |
+	       json_object_set_new(o, "addresses_refused", json_integer((json_int_t)refused)) |
+	       json_object_set_new(
+		   o, "scanner_contacts", json_integer((json_int_t)b->addresses->contacts));
+}
+
 static void
 status_head(struct broker *b, struct op *base, const struct answer *a)
 {
@@ -104,6 +117,7 @@ status_head(struct broker *b, struct op *base, const struct answer *a)
 	bad |=
 	    json_object_set_new(o, "uploads", json_integer((json_int_t)(b->n_uploads - b->n_kept)));
 	bad |= json_object_set_new(o, "requests", json_integer((json_int_t)b->count.requests));
+	bad |= addresses_json(o, b);
 	bad |= json_object_set_new(o, "database_bytes", json_integer(db_size(b->db)));
 	bad |= json_object_set_new(o, "rooms", rooms_json(b));
 	if (bad == 0)

@@ -24,6 +24,10 @@ LONG_VERB(admin_fsck_database)
 LONG_VERB(admin_fsck_known)
 LONG_VERB(admin_fsck_content)
 LONG_VERB(admin_upload_remove)
+LONG_VERB(admin_address_list)
+LONG_VERB(admin_address_show)
+LONG_VERB(admin_address_ban)
+LONG_VERB(admin_address_unban)
 LONG_VERB(admin_backup_begin)
 LONG_VERB(admin_backup_end)
 
@@ -269,7 +273,10 @@ tokens(void **state)
 
 #define KEY_LINE "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEMGbRR92ABNGVnqrcWTrplDNPAUeKlHxnPUAaiJtQG3"
 #define KEY_PRINT "SHA256:kufPxrXE4HnbyiIjx5MdLkn2yqV5xRbEHjewnmBhXW4"
-#define OTHER_LINE "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBGNzWVo4KkBy3g5lie2R2tHkTbLfcfe1LhVpmZmniRJr18dG5J0LmobGofFJSa4ovM1uRjNm8AEWfMNn8hu35VU="
+#define OTHER_LINE                                                                                 \
+	"ecdsa-sha2-nistp256 "                                                                     \
+	"AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBGNzWVo4KkBy3g5lie2R2tHkTbLfcfe1LhVp" \
+	"mZmniRJr18dG5J0LmobGofFJSa4ovM1uRjNm8AEWfMNn8hu35VU="
 
 static void
 ssh_keys(void **state)
@@ -284,18 +291,16 @@ ssh_keys(void **state)
 	assert_int_equal(
 	    run("user key add", "{'name':'alice','line':'command=\\'sh\\' " KEY_LINE "'}"),
 	    SP_ESYNTAX);
-	assert_int_equal(run("user key add", "{'name':'alice','line':' " KEY_LINE " a key '}"),
-	    SP_OK);
+	assert_int_equal(
+	    run("user key add", "{'name':'alice','line':' " KEY_LINE " a key '}"), SP_OK);
 	assert_int_equal(call.event, EVENT_SSH_KEY_ADDED);
 	assert_non_null(memmem(call.detail_buf, call.detail.len, KEY_PRINT, strlen(KEY_PRINT)));
 	assert_string_equal(
 	    json_string_value(json_object_get(call.result, "fingerprint")), KEY_PRINT);
-	assert_string_equal(
-	    json_string_value(json_object_get(call.result, "comment")), "a key");
+	assert_string_equal(json_string_value(json_object_get(call.result, "comment")), "a key");
+	assert_int_equal(run("user key add", "{'name':'alice','line':'" KEY_LINE "'}"), SP_EEXISTS);
 	assert_int_equal(
-	    run("user key add", "{'name':'alice','line':'" KEY_LINE "'}"), SP_EEXISTS);
-	assert_int_equal(run("user key add",
-			     "{'name':'alice','line':'" OTHER_LINE "','comment':'a\\u0007'}"),
+	    run("user key add", "{'name':'alice','line':'" OTHER_LINE "','comment':'a\\u0007'}"),
 	    SP_EUSAGE);
 	assert_int_equal(
 	    run("user key add", "{'name':'alice','line':'" OTHER_LINE "','comment':'token'}"),
@@ -311,8 +316,7 @@ ssh_keys(void **state)
 	    run("user key remove", "{'name':'alice','fingerprint':'" KEY_PRINT "'}"), SP_OK);
 	assert_int_equal(call.event, EVENT_SSH_KEY_REMOVED);
 	assert_int_equal(
-	    run("user key remove", "{'name':'alice','fingerprint':'" KEY_PRINT "'}"),
-	    SP_ENOTFOUND);
+	    run("user key remove", "{'name':'alice','fingerprint':'" KEY_PRINT "'}"), SP_ENOTFOUND);
 	/* the keys go with their user */
 	assert_int_equal(run("user remove", "{'name':'alice'}"), SP_OK);
 	assert_int_equal(run("user key list", "{'name':'alice'}"), SP_ENOUSER);
@@ -326,9 +330,9 @@ ssh_methods(void **state)
 	assert_int_equal(
 	    run("user set", "{'name':'alice','auth-methods':'publickey,telepathy'}"), SP_EUSAGE);
 	assert_int_equal(run("user set", "{'name':'alice','auth-methods':' '}"), SP_EUSAGE);
-	assert_int_equal(run("user set",
-			     "{'name':'alice','auth-methods':'publickey,keyboard-interactive "
-			     "publickey,password'}"),
+	assert_int_equal(
+	    run("user set", "{'name':'alice','auth-methods':'publickey,keyboard-interactive "
+			    "publickey,password'}"),
 	    SP_OK);
 	assert_int_equal(call.event, EVENT_USER_CHANGED);
 	assert_int_equal(run("user show", "{'name':'alice'}"), SP_OK);
@@ -399,10 +403,8 @@ one_time_codes(void **state)
 	assert_true(call.shreds);
 	for (uint8_t i = 0; i < 2; i++) {
 		o.blob[0] = (uint8_t)(i + 1);
-		assert_int_equal(
-		    sql_get(db, SQL_BLOB_KNOWN, &one, SB(span_of(o.blob, 16))), 0);
-		assert_int_equal(
-		    sql_get(db, SQL_CONTENT_LENGTH, &one, SB(span_of(o.blob, 16))), 0);
+		assert_int_equal(sql_get(db, SQL_BLOB_KNOWN, &one, SB(span_of(o.blob, 16))), 0);
+		assert_int_equal(sql_get(db, SQL_CONTENT_LENGTH, &one, SB(span_of(o.blob, 16))), 0);
 	}
 }
 

@@ -83,9 +83,10 @@ struct worker {
 	enum room room;
 	uint8_t listener;
 	bool is_authed, is_busy, is_dead;
-	bool is_limited; /* worker-sftp: it reported the limit that ends its connection */
-	uint32_t dead_s; /* since it is dead */
-	unsigned reads;	 /* releases for it that the ledger has not answered */
+	unsigned contacts; /* how often it has accused its client */
+	bool is_limited;   /* worker-sftp: it reported the limit that ends its connection */
+	uint32_t dead_s;   /* since it is dead */
+	unsigned reads;	   /* releases for it that the ledger has not answered */
 	struct chan chan;
 	struct loop_watch *watch;
 	struct broker *broker;
@@ -156,7 +157,8 @@ struct broker {
 	} backfill;
 	struct name_lock *locks;
 	struct flood *flood;
-	struct tickets *tickets; /* passwords that were right, until their codes come; owned */
+	struct addresses *addresses; /* who is slowed, refused; owned */
+	struct tickets *tickets;     /* passwords that were right, until their codes come; owned */
 	struct download_count *downloads;
 	size_t n_downloads;
 
@@ -252,6 +254,8 @@ int ledger_intents(struct broker *b, struct op *op, uint64_t entry, op_fn next) 
  * SP_EUNAVAIL. */
 int ledger_link(struct broker *b, int fd) MUST_USE;
 void ledger_lost(struct broker *b);
+/* decoy_touched - decoy.c: suspend the user, end the sessions and connections. */
+void decoy_touched(struct broker *b, const struct ipc_decoy_touched *m);
 
 /* ---- signer_link.c: session identifiers come from the signer, which made them ---- */
 

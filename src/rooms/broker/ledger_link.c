@@ -321,6 +321,7 @@ take_ledger(struct broker *b, const struct chan_msg *m)
 {
 	struct ipc_intent intent;
 	struct ipc_intents_end end;
+	struct ipc_decoy_touched touched;
 
 	switch (m->id) {
 	case IPC_INTENT:
@@ -332,6 +333,11 @@ take_ledger(struct broker *b, const struct chan_msg *m)
 		if (ipc_get_intents_end(m->body, &end) != SP_OK)
 			return false;
 		reconcile_end(b, &end);
+		return true;
+	case IPC_DECOY_TOUCHED:
+		if (ipc_get_decoy_touched(m->body, &touched) != SP_OK)
+			return false;
+		decoy_touched(b, &touched);
 		return true;
 	default:
 		return take_answer(b, m);

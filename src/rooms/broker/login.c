@@ -1,5 +1,6 @@
 /* login.c - accounts, refusals, sessions; and password logins (attempt.h has their shape). */
 #include "base/text.h"
+#include "rooms/broker/addresses.h"
 #include "rooms/broker/attempt.h"
 #include "rooms/broker/ticket.h"
 
@@ -87,6 +88,7 @@ worker_login(struct worker *w, const struct actor *actor, int64_t token_end_us)
 	w->token_end_us = token_end_us;
 	w->is_authed = true;
 	w->access.gen = 0;
+	addresses_good(w->broker, w->actor.address);
 }
 
 void
@@ -135,6 +137,18 @@ refusal_recorded(struct broker *b, struct op *op, const struct answer *a)
 	op_commit(b, op, refused);
 }
 
+/* Guesses count for the address.  A token that has ended is no guess; one that is locked out is
+ * told so, and gains nothing by trying on. */
+static void
+score_failure(struct broker *b, const struct op *op, struct span name, const char *reason, int err)
+{
+	bool unknown = strcmp(reason, "no such user") == 0;
+
+	if (name.len != 0 && (err == SP_EAUTH || err == SP_EMISDIRECT))
+		addresses_score(b, op->actor.address,
+		    unknown ? CONTACT_LOGIN_UNKNOWN : CONTACT_LOGIN_FAILED, 0);
+}
+
 void
 login_failed(struct broker *b, struct op *op, struct span name, const char *reason, int err,
     uint32_t retry_after)
@@ -144,6 +158,7 @@ login_failed(struct broker *b, struct op *op, struct span name, const char *reas
 	struct actor who = op->actor;
 
 	b->count.logins_failed++;
+	score_failure(b, op, name, reason, err);
 	if (r == NULL) {
 		op_fail(b, op, err, retry_after);
 		return;

@@ -1,4 +1,5 @@
 /* op.c - operations, their refs, and the group commit. */
+#include "rooms/broker/addresses.h"
 #include "rooms/broker/broker.h"
 #include "rooms/broker/outbox.h"
 #include "sys/fd.h"
@@ -172,6 +173,7 @@ broker_idle(void *arg)
 {
 	struct broker *b = arg;
 
+	addresses_idle(b);
 	/* what runs after a commit may write again: until there is nothing left */
 	for (unsigned i = 0; i < 64; i++) {
 		int err = commit(b);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "rooms/broker/addresses.h"
 #include "rooms/broker/put.h"
 #include "rooms/broker/scrub.h"
 #include "rooms/broker/store.h"
@@ -292,6 +293,7 @@ tick(void *arg, int fd, unsigned events)
 	shred_some(b);
 	uploads_watch(b);
 	workers_watch(b);
+	addresses_tick(b);
 	backfill_tick(b);
 	if (++b->ticks % SLOW_TICKS == 0) {
 		expire(b);

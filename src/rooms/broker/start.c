@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "rooms/broker/addresses.h"
 #include "rooms/broker/put.h"
 #include "rooms/broker/start.h"
 #include "rooms/broker/ticket.h"
@@ -84,6 +85,19 @@ take_link(struct broker *b, struct chan_msg *m)
 		log_error("the new socket to the ledger cannot be used");
 	if (link.room == ROOM_SIGNER && signer_link(b, TAKE_FD(m->fd)) != SP_OK)
 		log_error("the new socket to the signer cannot be used");
+	if (link.room < ROOM_COUNT && ipc_is_gate((enum room)link.room) &&
+	    addresses_gate(b, (enum room)link.room, TAKE_FD(m->fd)) != SP_OK)
+		log_error("the new socket to a gate cannot be used");
+}
+
+/* ScannerFile, with a reload; an empty one when there is none any more. */
+static void
+take_file(struct broker *b, struct chan_msg *m)
+{
+	struct ipc_file file;
+
+	if (ipc_get_file(m->body, &file) == SP_OK && file.what == FILE_SCANNER)
+		addresses_scanner(b, TAKE_FD(m->fd));
 }
 
 void
@@ -113,8 +127,16 @@ broker_take(void *arg, struct chan_msg *m)
 		take_stop(b, m->body);
 		return;
 	case IPC_RELOAD:
-		if (room_reload(&b->start, TAKE_FD(m->fd)) == SP_OK)
+		if (room_reload(&b->start, TAKE_FD(m->fd)) == SP_OK) {
 			auth_dummy(b);
+			addresses_reload(b);
+		}
+		return;
+	case IPC_FILE:
+		take_file(b, m);
+		return;
+	case IPC_WORKER_BROKE:
+		addresses_worker_broke(b, m->body);
 		return;
 	default:
 		log_warning(
@@ -203,6 +225,12 @@ broker_begin(struct broker *b)
 	/* connections that were logged in when the broker ended have ended too */
 	if ((err = sql_run_args(b->db, SQL_SESSIONS_FORGET, NULL, 0)) != SP_OK)
 		log_warning("sessions of connections that are over stay: %s", sp_strerror(err));
+	if ((err = addresses_begin(b)) != SP_OK)
+		return err;
+	for (size_t i = 0; i < ROOM_COUNT; i++)
+		if (ipc_is_gate((enum room)i) && b->start.link[i] >= 0 &&
+		    addresses_gate(b, (enum room)i, TAKE_FD(b->start.link[i])) != SP_OK)
+			log_error("the socket to a gate cannot be used");
 	if (b->start.link[ROOM_SIGNER] >= 0 &&
 	    (err = signer_link(b, TAKE_FD(b->start.link[ROOM_SIGNER]))) != SP_OK)
 		return err;
@@ -226,6 +254,7 @@ broker_end(struct broker *b)
 	while (b->all != NULL)
 		worker_gone(b, b->all->serial);
 	broker_idle(b);
+	addresses_end(b);
 	while (b->uploads != NULL) /* those that are kept: their rows and files stay */
 		upload_forget(b, b->uploads);
 	loop_free(b->loop);

@@ -2,6 +2,7 @@
  * replies. */
 #include "base/limits.h"
 #include "base/text.h"
+#include "rooms/broker/addresses.h"
 #include "rooms/broker/broker.h"
 #include "rooms/broker/outbox.h"
 #include "rooms/broker/put.h"
@@ -31,6 +32,7 @@ static const struct {
     {IPC_LOGIN_KEY, FIRST, handle_login_key},
     {IPC_LOGIN_SECRET, FIRST, handle_login_secret},
     {IPC_LIMIT_HIT, FIRST, handle_limit_hit},
+    {IPC_CONTACT, FIRST, handle_contact},
     {IPC_ORG_GET, FIRST, handle_org_get},
     {IPC_REPORT, FIRST, handle_report},
     {IPC_SELF, BEGIN, handle_self},
@@ -118,6 +120,11 @@ worker_peer(struct broker *b, uint64_t serial, struct span address)
 	if (w == NULL || address.len == 0 || w->actor.address[0] != '\0')
 		return;
 	memcpy(w->actor.address, address.ptr, address.len < 64 ? address.len : 64);
+	/* the gate had not heard of it yet */
+	if (b->is_serving && addresses_refused(b, w->actor.address)) {
+		worker_end(b, w);
+		return;
+	}
 	if (b->is_serving && watch(b, w) != SP_OK)
 		worker_violation(b, w, 0, SP_ENOMEM);
 }

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "ipc/room.h"
+#include "rooms/gate/address_link.h"
 #include "rooms/gate/gate.h"
+#include "sys/clock.h"
 #include "sys/fd.h"
 #include "sys/log.h"
 #include "sys/loop.h"
@@ -12,6 +14,7 @@
 #define EXIT_SOFTWARE 70
 #define ACCEPTS_AT_ONCE 64 /* then the supervisor is heard again */
 #define REST_MS 100	   /* after an accept that failed for lack of something */
+#define TELL_MS 10000	   /* between lines in the log about refused addresses */
 
 struct gate {
 	struct room_start room;
@@ -23,10 +26,15 @@ struct gate {
 		uint8_t index;
 		struct loop_watch *watch;
 		bool listening; /* the loop waits for connections */
+		struct held held;
+		uint64_t held_timer; /* for the first of them; 0: none */
 	} listeners[GATE_LISTENERS];
+	struct address_link addresses;
 	uint64_t rest; /* timer; 0: none */
 	uint64_t
-	    turned_away; /* connections over WorkersPerAddress since the last line in the log */
+	    turned_away;  /* connections over WorkersPerAddress since the last line in the log */
+	uint64_t refused; /* connections of refused addresses, likewise */
+	int64_t told_ms;
 	bool stopping;
 	uint8_t *buf;
 };
@@ -103,6 +111,98 @@ hand_over(struct listener *l, int fd, const char *peer, struct gate_address *add
 	return SP_EUNAVAIL;
 }
 
+/* ---- slowed and refused addresses ---- */
+
+static void held_due(void *arg, int fd, unsigned events);
+
+static void
+hold_timer(struct listener *l, int64_t delay_ms)
+{
+	if (l->held_timer == 0)
+		l->held_timer = loop_timer(l->gate->loop, delay_ms > 0 ? delay_ms : 1, held_due, l);
+}
+
+/* A connection of a slowed address waits; when there are too many of them it is turned away. */
+static void
+hold(struct listener *l, int *fd, const char *peer, struct gate_address *address)
+{
+	struct gate *g = l->gate;
+	int64_t delay_ms = g->room.conf.slow_delay * 1000;
+
+	if (held_push(&l->held, *fd, peer, address, clock_mono_ms() + delay_ms) != SP_OK) {
+		gate_release(&g->table, address);
+		g->refused++;
+		return;
+	}
+	*fd = -1;
+	hold_timer(l, delay_ms);
+}
+
+static void
+held_drop(struct listener *l)
+{
+	struct held_one *o = held_head(&l->held);
+
+	close_fd(&o->fd);
+	gate_release(&l->gate->table, o->address);
+	held_pop(&l->held);
+}
+
+static void
+held_due(void *arg, int fd, unsigned events)
+{
+	struct listener *l = arg;
+	struct gate *g = l->gate;
+	int64_t now_ms = clock_mono_ms();
+	struct held_one *o;
+	int err = SP_OK;
+
+	(void)fd;
+	(void)events;
+	l->held_timer = 0;
+	while ((o = held_head(&l->held)) != NULL && now_ms >= o->due_ms && !g->stopping) {
+		if (address_link_state(&g->addresses, o->peer, now_ms) == ADDRESS_REFUSE) {
+			held_drop(l);
+			continue;
+		}
+		err = hand_over(l, o->fd, o->peer, o->address);
+		if (err != SP_OK)
+			break;
+		close_fd(&o->fd);
+		held_pop(&l->held);
+	}
+	if (err != SP_OK && err != SP_EUNAVAIL)
+		g->stopping = true; /* no supervisor any more */
+	if (o != NULL)
+		hold_timer(l, err == SP_EUNAVAIL ? REST_MS : o->due_ms - now_ms);
+	listen_again(g);
+	if (g->stopping)
+		loop_stop(g->loop);
+}
+
+static void
+tell_refused(struct gate *g)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (g->refused == 0 || now_ms - g->told_ms < TELL_MS)
+		return;
+	log_warning(
+	    "%llu connections of refused addresses were closed", (unsigned long long)g->refused);
+	g->told_ms = now_ms;
+	g->refused = 0;
+}
+
+static uint32_t
+most_of(const struct gate *g, enum address_state state)
+{
+	const struct conf *c = &g->room.conf;
+
+	return (uint32_t)(state == ADDRESS_SLOW && c->slow_connections < c->workers_per_address
+			      ? c->slow_connections
+			      : c->workers_per_address);
+}
+
 /* returns false when there is nothing more to accept now */
 static bool
 accept_one(struct listener *l)
@@ -111,6 +211,7 @@ accept_one(struct listener *l)
 	char peer[GATE_ADDRESS_MAX + 1];
 	DEFER(close_fd) int fd = sock_accept(l->fd, peer, sizeof(peer));
 	struct gate_address *address;
+	enum address_state state;
 	int err;
 
 	if (fd == SP_EFULL)
@@ -120,9 +221,18 @@ accept_one(struct listener *l)
 		rest(g);
 		return false;
 	}
-	address = gate_admit(&g->table, peer, (uint32_t)g->room.conf.workers_per_address);
+	state = address_link_state(&g->addresses, peer, clock_mono_ms());
+	if (state == ADDRESS_REFUSE) {
+		g->refused++;
+		return true;
+	}
+	address = gate_admit(&g->table, peer, most_of(g, state));
 	if (address == NULL) {
 		g->turned_away++;
+		return true;
+	}
+	if (state == ADDRESS_SLOW) {
+		hold(l, &fd, peer, address);
 		return true;
 	}
 	err = hand_over(l, fd, peer, address);
@@ -144,6 +254,7 @@ accept_ready(void *arg, int fd, unsigned events)
 	for (int i = 0; i < ACCEPTS_AT_ONCE && gate_idle(&g->table, l->index) != NULL; i++)
 		if (!accept_one(l))
 			break;
+	tell_refused(g);
 	if (g->turned_away != 0 && g->rest == 0)
 		g->rest = loop_timer(g->loop, REST_MS, rested, g);
 	listen_again(g);
@@ -188,6 +299,7 @@ static int
 on_supervisor(struct gate *g, struct chan_msg *m)
 {
 	struct ipc_worker_gone gone;
+	struct ipc_link link;
 	int err;
 
 	switch (m->id) {
@@ -200,9 +312,15 @@ on_supervisor(struct gate *g, struct chan_msg *m)
 		if (err == SP_OK)
 			gate_remove(&g->table, gone.serial);
 		return err;
+	case IPC_LINK: /* the broker was started again */
+		err = ipc_get_link(m->body, &link);
+		if (err == SP_OK && link.room == ROOM_BROKER)
+			address_link_set(&g->addresses, TAKE_FD(m->fd));
+		return err;
 	case IPC_RELOAD:
 		if (room_reload(&g->room, TAKE_FD(m->fd)) != SP_OK)
 			log_warning("the old settings stay");
+		address_link_conf(&g->addresses, &g->room.conf);
 		return SP_OK;
 	case IPC_STOP:
 		g->stopping = true;
@@ -255,10 +373,14 @@ gate_begin(struct gate *g)
 	g->table.worker = GATE_WORKER;
 	g->loop = loop_new();
 	g->buf = mem_alloc(IPC_MAX);
-	if (g->loop == NULL || g->buf == NULL)
+	if (g->loop == NULL || g->buf == NULL ||
+	    address_link_init(&g->addresses, g->loop, GATE_ROOM, g->buf) != SP_OK)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ENOMEM));
-	for (uint8_t i = 0; i < GATE_LISTENERS; i++)
-		g->listeners[i] = (struct listener){.gate = g, .fd = -1, .index = i};
+	for (uint8_t i = 0; i < GATE_LISTENERS; i++) {
+		g->listeners[i].gate = g;
+		g->listeners[i].fd = -1;
+		g->listeners[i].index = i;
+	}
 }
 
 static void
@@ -279,6 +401,9 @@ gate_watch(struct gate *g)
 	if (!good)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ENOMEM));
 	loop_priority(w);
+	address_link_conf(&g->addresses, &g->room.conf);
+	if (g->room.link[ROOM_BROKER] >= 0)
+		address_link_set(&g->addresses, TAKE_FD(g->room.link[ROOM_BROKER]));
 }
 
 int
@@ -296,7 +421,11 @@ main(int argc, char **argv)
 	listen_again(g);
 	if (loop_run(g->loop) != SP_OK)
 		sp_die(EXIT_SOFTWARE, "waiting for connections failed");
+	for (size_t i = 0; i < GATE_LISTENERS; i++)
+		while (held_head(&g->listeners[i].held) != NULL)
+			held_drop(&g->listeners[i]);
 	gate_done(&g->table);
+	address_link_done(&g->addresses);
 	loop_free(g->loop);
 	mem_free(g->buf);
 	mem_free(g);

@@ -1,5 +1,5 @@
-/* ring.h - shared by the workers of all doors: what a worker asks of the broker, as plain blocking calls, and the keys that the vault
- * sends.
+/* ring.h - shared by the workers of all doors: what a worker asks of the broker, as plain blocking
+ * calls, and the keys that the vault sends.
  *
  * One request is outstanding at a time.  A call returns SP_OK or the error that the broker
  * answered; what it said is in ring.fault.  SP_EUNAVAIL with ring.dead set: a room is gone or broke
@@ -28,7 +28,8 @@ struct ring {
 	bool dead;
 };
 
-/* ring_init - take over the two sockets of worker `self`.  errors SP_ENOMEM.  ring_done - close and free. */
+/* ring_init - take over the two sockets of worker `self`.  errors SP_ENOMEM.  ring_done - close and
+ * free. */
 int ring_init(struct ring *r, enum room self, int broker_fd, int vault_fd) MUST_USE;
 void ring_done(struct ring *r);
 
@@ -60,7 +61,8 @@ void ring_rec_of_entry(const struct ipc_entry *e, struct ipc_entry_rec *ret);
 	X(touch, done, DONE)                                                                       \
 	X(space, space_left, SPACE_LEFT)                                                           \
 	X(progress, done, DONE)                                                                    \
-	X(limit_hit, done, DONE)
+	X(limit_hit, done, DONE)                                                                   \
+	X(contact, done, DONE)
 #define X(call, reply, REPLY)                                                                      \
 	int ring_##call(struct ring *r, const struct ipc_##call *m, struct ipc_##reply *ret)       \
 	    MUST_USE;
@@ -102,6 +104,6 @@ void placed_done(struct placed *p);
 /* ring_resume - as ring_put, for going on with an unfinished upload of the caller's own.
  *   ret        its fd is open for reading and writing
  *   ret_acked  bytes that are on record as durable (blob_writer_resume) */
-int ring_resume(struct ring *r, const struct ipc_resume *m, struct placed *ret,
-    uint64_t *ret_acked) MUST_USE;
+int ring_resume(
+    struct ring *r, const struct ipc_resume *m, struct placed *ret, uint64_t *ret_acked) MUST_USE;
 #endif

@@ -179,8 +179,10 @@ ledger_stage(struct ledger *l, struct entry *e, struct pending then)
 			then.order->entry = e->n;
 		err = pending_add(l, &then);
 	}
-	if (err != SP_OK)
+	if (err != SP_OK) {
 		order_free(then.order);
+		mem_free(then.touch);
+	}
 	return err;
 }
 
@@ -250,6 +252,10 @@ follow(struct ledger *l, struct pending *p)
 	case THEN_REFUSED:
 		answer_no(l, p);
 		break;
+	case THEN_TOUCHED:
+		decoys_tell(l, p->touch, p->entry);
+		mem_free(TAKE_PTR(p->touch));
+		break;
 	case THEN_NOTED:
 		answer_noted(l, p->ref, SP_OK, p->entry);
 		break;
@@ -275,12 +281,15 @@ fail_pending(struct ledger *l, int err)
 	for (size_t i = 0; i < l->n_pending; i++) {
 		struct pending *p = &l->pending[i];
 
-		if (p->then == THEN_NOTED)
+		if (p->then == THEN_TOUCHED) /* not on record, and acted upon all the same */
+			decoys_tell(l, p->touch, p->entry);
+		else if (p->then == THEN_NOTED)
 			answer_noted(l, p->ref, err, 0);
 		else if (p->then != THEN_NOTHING)
 			answer_refused(
 			    l, p->broker, p->order != NULL ? p->order->ref : p->ref, err, 0);
 		order_free(TAKE_PTR(p->order));
+		mem_free(TAKE_PTR(p->touch));
 	}
 	l->n_pending = 0;
 }

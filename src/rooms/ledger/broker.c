@@ -127,8 +127,9 @@ refuse(struct ledger *l, uint64_t ref, int err)
 	answer_refused(l, l->asking, ref, err, 0);
 }
 
-/* Stage the entry of an order; the order is given to the vault when it is durable. */
-static void
+/* Stage the entry of an order; the order is given to the vault when it is durable.  false: it was
+ * refused */
+static bool
 stage_order(struct ledger *l, struct entry *e, struct order *o)
 {
 	uint64_t ref = o->ref;
@@ -137,6 +138,7 @@ stage_order(struct ledger *l, struct entry *e, struct order *o)
 
 	if (err != SP_OK)
 		refuse(l, ref, err);
+	return err == SP_OK;
 }
 
 /* ---- messages ---- */
@@ -146,6 +148,7 @@ stage_record(struct ledger *l, const struct ipc_record *m, uint64_t broker)
 {
 	struct entry e = {0};
 	struct pending then = {.then = THEN_RECORDED, .broker = broker, .ref = m->ref};
+	int err;
 
 	e.event = event_row(m->event);
 	entry_seat(&e, m->serial, seat_of(l, m->serial));
@@ -156,7 +159,10 @@ stage_record(struct ledger *l, const struct ipc_record *m, uint64_t broker)
 	e.has_size =
 	    m->size != 0 || m->event == EVENT_FILE_CREATED || m->event == EVENT_FILE_REPLACED;
 	e.detail = m->detail;
-	return ledger_stage(l, &e, then);
+	err = ledger_stage(l, &e, then);
+	if (err == SP_OK)
+		decoys_look(l, &e, /* released= */ false);
+	return err;
 }
 
 /* The vault allows a deletion: now it is recorded, for the broker that asked. */
@@ -332,8 +338,8 @@ on_release(struct ledger *l, struct span body)
 		o = release_order(l, &m);
 		if (o == NULL)
 			refuse(l, m.ref, SP_ENOMEM);
-		else
-			stage_order(l, &e, o);
+		else if (stage_order(l, &e, o) && (receivers(m.event) & R_WORKERS) != 0)
+			decoys_look(l, &e, /* released= */ true);
 	}
 	return SP_OK;
 }
@@ -390,7 +396,7 @@ on_seal(struct ledger *l, struct span body)
 	e.blob = m.blob.b;
 	e.size = m.length;
 	e.has_size = true;
-	stage_order(l, &e, o);
+	(void)stage_order(l, &e, o); /* refused already */
 	return SP_OK;
 }
 
@@ -413,7 +419,7 @@ on_rewrap(struct ledger *l, struct span body)
 	o->org = m.org;
 	memcpy(o->blob, m.blob.b, sizeof(o->blob));
 	e.blob = m.blob.b;
-	stage_order(l, &e, o);
+	(void)stage_order(l, &e, o); /* refused already */
 	return SP_OK;
 }
 
@@ -459,7 +465,7 @@ on_org_key(struct ledger *l, struct span body)
 	e.user = m.user;
 	e.org = m.org_name;
 	e.detail = wr_span(&w);
-	stage_order(l, &e, o);
+	(void)stage_order(l, &e, o); /* refused already */
 	return SP_OK;
 }
 

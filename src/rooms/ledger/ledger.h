@@ -6,6 +6,7 @@
 #ifndef SP_LEDGER_LEDGER_H
 #define SP_LEDGER_LEDGER_H
 
+#include "base/decoy.h"
 #include "ipc/room.h"
 #include "rooms/ledger/entry.h"
 #include "rooms/ledger/link.h"
@@ -45,7 +46,18 @@ struct order_list {
 };
 
 /* What follows when an entry is durable. */
-enum then { THEN_NOTHING, THEN_RECORDED, THEN_ORDER, THEN_REFUSED, THEN_NOTED };
+enum then { THEN_NOTHING, THEN_RECORDED, THEN_ORDER, THEN_REFUSED, THEN_NOTED, THEN_TOUCHED };
+/* Who touched a decoy. */
+struct touch {
+	uint64_t serial;
+	char user[65], address[65];
+};
+/* The decoys, as the supervisor has told. */
+struct decoys {
+	uint8_t *content;   /* owned */
+	struct decoy *list; /* owned; spans point into content */
+	size_t n;
+};
 struct pending {
 	enum then then;
 	uint64_t broker, ref, entry;
@@ -53,10 +65,12 @@ struct pending {
 	uint16_t rule; /* event that LockdownOn names; 0: none */
 	uint32_t retry_after;
 	uint8_t kind, budget, froze; /* as in V_RESULT */
-	struct order *order;  /* owned */
+	struct order *order; /* owned */
+	struct touch *touch; /* owned */
 };
 
 struct ledger {
+	struct decoys decoys;
 	struct room_start room;
 	struct loop *loop;
 	struct link broker, vault;
@@ -87,8 +101,8 @@ struct ledger {
 /* ledger_open_log - open, recover; records log.created or log.recovered.  Dies with a sentence. */
 void ledger_open_log(struct ledger *l);
 /* ledger_stage - append an entry to the group; n, t_us and salt of e are filled in here.
- *   then    what follows; its entry is filled in here; its order is owned by the group from now on,
- * and freed on failure errors  SP_EDISKFULL, SP_ENOMEM, SP_ECRYPTO */
+ *   then    what follows; its entry is filled in here; its order and touch are owned by the group
+ * from now on, and freed on failure errors  SP_EDISKFULL, SP_ENOMEM, SP_ECRYPTO */
 int ledger_stage(struct ledger *l, struct entry *e, struct pending then) MUST_USE;
 /* ledger_note - an event of the ledger's own, with up to two details (NULL:
  * none). */
@@ -128,6 +142,16 @@ void orders_push(struct ledger *l);
 /* orders_fail - the vault is gone: every order is answered with err. */
 void orders_fail(struct ledger *l, int err);
 void vault_ready(void *arg, int fd, unsigned events);
+
+/* ---- decoys.c ---- */
+/* decoys_take - a new list (fd is closed).  SP_ESYNTAX and the like: the old one stays. */
+int decoys_take(struct ledger *l, int fd) MUST_USE;
+void decoys_done(struct ledger *l);
+/* decoys_look - is what was just staged the touching of a decoy?  Then that is staged, too.
+ *   released  e is the release of a key to a worker */
+void decoys_look(struct ledger *l, const struct entry *e, bool released);
+/* decoys_tell - supervisor and broker act on it. */
+void decoys_tell(struct ledger *l, const struct touch *t, uint64_t entry);
 
 /* ---- intents.c ---- */
 /* intents_begin - answer INTENTS_GET, a piece at a time. */

@@ -81,6 +81,8 @@ ledger_start(struct ledger *l)
 	l->fs = tlog_fs_of(&l->dirfd);
 	read_seed(l);
 	ledger_open_log(l);
+	if (r->file[FILE_DECOYS] >= 0 && decoys_take(l, TAKE_FD(r->file[FILE_DECOYS])) != SP_OK)
+		sp_die(EXIT_CONFIG, "the list of decoys cannot be read");
 	take_links(l);
 	room_sandbox(r, &path, 1, &limits, "");
 	log_info(
@@ -120,6 +122,7 @@ main(int argc, char **argv)
 	tlog_writer_free(l->log);
 	secret_free(l->seed, 32 + 1);
 	seats_done(&l->seats);
+	decoys_done(l);
 	mem_free(l->pending);
 	mem_free(l->json);
 	mem_free(l->buf);

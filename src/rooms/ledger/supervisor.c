@@ -97,6 +97,18 @@ on_stop(struct ledger *l, struct span body)
 	return l->stop_timer != 0 ? SP_OK : SP_ENOMEM;
 }
 
+/* The key and the folder are taken at start only; the list of decoys is new with every change. */
+static int
+on_file(struct ledger *l, struct chan_msg *m)
+{
+	struct ipc_file file;
+	int err = ipc_get_file(m->body, &file);
+
+	if (err == SP_OK && file.what == FILE_DECOYS)
+		err = decoys_take(l, TAKE_FD(m->fd));
+	return err;
+}
+
 int
 supervisor_take(struct ledger *l, struct chan_msg *m)
 {
@@ -125,8 +137,8 @@ supervisor_take(struct ledger *l, struct chan_msg *m)
 		if (room_reload(&l->room, TAKE_FD(m->fd)) != SP_OK)
 			log_warning("the old settings stay");
 		return SP_OK;
-	case IPC_FILE: /* the key and the folder are taken at start only */
-		return SP_OK;
+	case IPC_FILE:
+		return on_file(l, m);
 	case IPC_STOP:
 		return on_stop(l, m->body);
 	default:

@@ -127,6 +127,8 @@ send_reload(struct seat *seat)
 		err = send_row_files(s, ROOM_SIGNER, &seat->chan);
 	if (seat->room == ROOM_VAULT)
 		err = send_limits(s, &seat->chan);
+	if (seat->room == ROOM_BROKER)
+		err = send_file(&seat->chan, FILE_SCANNER, "", s->inst.scanner_fd);
 	return err == SP_OK ? chan_send_reload(&seat->chan, &m, s->inst.conf_fd) : err;
 }
 
@@ -187,7 +189,7 @@ reap(struct sup *s)
 		if (seat != NULL)
 			seat_ended(seat, how, end.status);
 		if (w != NULL)
-			worker_ended(w, how, end.signal != 0, end.sandboxed);
+			worker_ended(w, how, end.signal, end.sandboxed);
 		if (s->stopping && s->started)
 			life_stop_step(s);
 	}
@@ -246,6 +248,7 @@ tick(void *arg, int fd, unsigned events)
 	(void)events;
 	pools_report(s, false);
 	log_refill(s);
+	crashes_flush(s);
 	if (loop_timer(s->loop, TICK_MS, tick, s) == 0)
 		log_error("%s", sp_strerror(SP_ENOMEM));
 }

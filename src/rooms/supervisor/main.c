@@ -105,6 +105,7 @@ sup_free(struct sup *s)
 		close_fd(&s->binaries[i]);
 	}
 	loop_free(s->loop);
+	mem_free(s->decoys);
 	mem_free(s->buf);
 	mem_free(s);
 }
@@ -129,6 +130,7 @@ main(int argc, char **argv)
 	(void)server_descriptors(DESCRIPTORS_WANTED);
 	instance_open(&s->inst, argv[1], s->as_root);
 	life_begin(s);
+	decoys_open(s);
 	lockdown_begin(s);
 	if (operators_begin(s) != SP_OK)
 		sp_die(EXIT_SYSTEM, "%s", sp_strerror(SP_ENOMEM));

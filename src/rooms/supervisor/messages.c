@@ -61,7 +61,8 @@ on_violation(struct seat *by, const struct chan_msg *m)
 	if (!ipc_is_gate(by->room)) /* whose address it is, is known first */
 		gates_drain(by->sup);
 	w = v.serial != 0 ? worker_by_serial(by->sup, v.serial) : NULL;
-	if (w != NULL && !may_name(by, w))
+	/* nor does it judge rooms: what the broker says to it, it may leave alone */
+	if ((w != NULL && !may_name(by, w)) || (v.serial == 0 && ipc_is_gate(by->room)))
 		return SP_EDENIEDMSG;
 	log_error("violation by %llu, %s", (unsigned long long)v.serial, text);
 	if (w != NULL)
@@ -69,8 +70,10 @@ on_violation(struct seat *by, const struct chan_msg *m)
 	else if (v.serial == 0)
 		end_liars(by, v.message, text);
 	/* after that: when the ledger is the liar, its successor writes it down */
-	notice(
-	    by->sup, EVENT_WORKER_VIOLATION, v.serial, w != NULL ? w->pool->room : by->room, text);
+	if (w != NULL)
+		worker_broke(w, EVENT_WORKER_VIOLATION, CONTACT_VIOLATION, text);
+	else
+		notice(by->sup, EVENT_WORKER_VIOLATION, v.serial, by->room, text);
 	return SP_OK;
 }
 
@@ -129,6 +132,7 @@ on_seat(struct seat *seat, const struct chan_msg *m)
 	struct ipc_ready ready;
 	struct ipc_unlock_result result;
 	struct ipc_noted noted;
+	struct ipc_decoy_touched touched;
 	struct ipc_vault_locked locked;
 	struct ipc_alarm_rule rule;
 	int err;
@@ -165,6 +169,11 @@ on_seat(struct seat *seat, const struct chan_msg *m)
 		err = ipc_get_alarm_rule(m->body, &rule);
 		if (err == SP_OK)
 			lockdown_rule(seat->sup, rule.event, rule.entry);
+		return err;
+	case IPC_DECOY_TOUCHED:
+		err = ipc_get_decoy_touched(m->body, &touched);
+		if (err == SP_OK)
+			decoys_touched(seat->sup, &touched);
 		return err;
 	case IPC_NOTED:
 		err = ipc_get_noted(m->body, &noted);
@@ -259,7 +268,7 @@ worker_message(void *arg, int fd, unsigned events)
 	violation_text(text, sizeof(text), ROOM_SUPERVISOR, m.id, err);
 	gates_drain(s);
 	log_error("violation by %llu, %s", (unsigned long long)w->serial, text);
-	notice(s, EVENT_WORKER_VIOLATION, w->serial, w->pool->room, text);
+	worker_broke(w, EVENT_WORKER_VIOLATION, CONTACT_VIOLATION, text);
 	loop_unwatch(s->loop, w->watch);
 	w->watch = NULL;
 	worker_kill(w);

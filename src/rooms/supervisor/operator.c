@@ -28,6 +28,8 @@ static const struct operator_row {
     {IPC_LIMITS_GET, IPC_LIMITS_ROW, ROOM_VAULT, limits_get_prepare, NULL},
     {IPC_LIMITS_CHANGE, IPC_LIMITS_CHANGED, ROOM_VAULT, limits_change_prepare, limits_change_act},
     {IPC_LIMITS_CONFIRM, IPC_LIMITS_CHANGED, ROOM_VAULT, limits_confirm_prepare, limits_confirm_act},
+    {IPC_DECOY_CHANGE, IPC_DECOY_DONE, ROOM_SUPERVISOR, decoys_prepare, decoys_act},
+    {IPC_DECOY_LIST, IPC_DECOY_ROWS, ROOM_SUPERVISOR, decoys_list_prepare, decoys_list},
 };
 
 /* One connection: one request and its answer. */

@@ -49,7 +49,7 @@ seat_is_locked(const struct seat *seat)
 
 /* ---- files ---- */
 
-static int
+int
 send_file(struct chan *to, enum ipc_file_what what, const char *name, int fd)
 {
 	struct ipc_file m = {.what = (uint8_t)what, .name = span_str(name)};
@@ -94,6 +94,10 @@ send_files(struct sup *s, enum room room, struct chan *to)
 		err = send_file(to, FILE_CERTIFICATE, "", s->inst.certificate_fd);
 	if (err == SP_OK && room == ROOM_VAULT)
 		err = send_limits(s, to);
+	if (err == SP_OK && room == ROOM_LEDGER)
+		err = decoys_send(s, to);
+	if (err == SP_OK && (room == ROOM_WORKER_HTTPS || room == ROOM_BROKER))
+		err = send_file(to, FILE_SCANNER, "", s->inst.scanner_fd);
 	if (err == SP_OK && room == ROOM_BROKER)
 		err = send_file(to, FILE_CONTROL_SOCKET, "", s->inst.control);
 	return err;

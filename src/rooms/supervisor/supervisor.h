@@ -108,6 +108,7 @@ struct instance {
 	int limits_fd;		    /* sealed copy of limits.conf, for the vault */
 	struct limits limits;	    /* what it says */
 	int certificate_fd;	    /* sealed copy */
+	int scanner_fd;		    /* sealed copy of ScannerFile; empty: none */
 	int lock;		    /* run/pid */
 	int control;		    /* run/control.sock, listening */
 	int operator;		    /* run/operator.sock, listening */
@@ -166,9 +167,12 @@ struct sup {
 	size_t n_operators;
 	uint64_t last_ref;    /* of notice_first */
 	uint64_t vault_timer; /* the vault has to forget its keys until then; 0: none */
-	int lock_err;	      /* how the last lockdown went, and what the operator has to know */
+	char *decoys;	      /* content of DIR/decoys, owned */
+	size_t decoys_len;
+	int lock_err; /* how the last lockdown went, and what the operator has to know */
 	char lock_note[513];
-	uint8_t *buf; /* IPC_MAX bytes for messages */
+	struct crashes *crashes; /* owned; NULL: none yet */
+	uint8_t *buf;		 /* IPC_MAX bytes for messages */
 	int exit_status;
 };
 
@@ -191,6 +195,16 @@ int instance_reload(struct instance *in, char *why, size_t cap) MUST_USE;
 /* instance_bind - make one listening socket; -1 stays where its door is not wanted.
  *   why, cap  one sentence on failure */
 int instance_bind(struct instance *in, size_t socket, char *why, size_t cap) MUST_USE;
+/* instance_limits - limits.conf, which only its owner may write: root, or the user who runs the
+ * instance.  One that is not there says what an empty one says: an instance of an older version has
+ * none.
+ *   ret_fd    a sealed copy, for the vault
+ *   why, cap  one sentence on failure; errors SP_ECONFIG */
+int instance_limits(const struct instance *in, struct limits *ret, int *ret_fd, char *why,
+    size_t cap) MUST_USE;
+/* instance_counters - an instance of an older version has no counters yet: an empty file.  The vault
+ * knows whether there were any before.  Dies with a sentence. */
+void instance_counters(const struct instance *in);
 /* instance_file - open what a room's row needs: a descriptor owned by the caller, and the absolute
  * path. returns  SP_ENOTFOUND where there is none (a root key that only a passphrase gives) */
 int instance_file(
@@ -249,7 +263,9 @@ void notice(struct sup *s, uint16_t event, uint64_t serial, enum room room, cons
 /* notice_first - the same for what may be done only when it is on record: operator_noted hears ref
  * when it is.  SP_EUNAVAIL: there is no ledger now */
 int notice_first(struct sup *s, uint64_t ref, uint16_t event, const char *text) MUST_USE;
-/* send_row_files - the files of a room's row; send_files: and what else a new process needs. */
+/* send_file - one of them.  send_row_files - the files of a room's row; send_files: and what else a
+ * new process needs. */
+int send_file(struct chan *to, enum ipc_file_what what, const char *name, int fd) MUST_USE;
 int send_row_files(struct sup *s, enum room room, struct chan *to) MUST_USE;
 int send_files(struct sup *s, enum room room, struct chan *to) MUST_USE;
 /* send_limits - limits.conf as it is in force now. */
@@ -269,8 +285,8 @@ void worker_ready(struct worker *w, uint8_t landlock_abi);
 void worker_kill(struct worker *w);
 /* worker_taken - the gate gave it a connection. */
 void worker_taken(struct worker *w, struct span address);
-/* worker_ended - its process has ended; killed: the signal, or 0. */
-void worker_ended(struct worker *w, const char *how, bool killed, bool sandboxed);
+/* worker_ended - its process has ended; signal: what killed it, or 0. */
+void worker_ended(struct worker *w, const char *how, int signal, bool sandboxed);
 /* workers_forget_seat - a room died: those that cannot do without it are ended, the others no
  * longer known to it. */
 void workers_forget_seat(struct sup *s, enum room room);
@@ -293,6 +309,15 @@ void seat_message(void *arg, int fd, unsigned events);
 void seat_drain(struct seat *seat);
 void gates_drain(struct sup *s);
 void worker_message(void *arg, int fd, unsigned events);
+
+/* ---- crashes.c: workers that broke, by the address that they served ---- */
+
+/* worker_broke - on record, one by one up to a rate and then counted for its address, and told to
+ * the broker, which holds it against the address. event  WORKER_KILLED or WORKER_VIOLATION    kind
+ * the broker's; 0: nothing to be held against it */
+void worker_broke(struct worker *w, enum sup_event event, unsigned kind, const char *text);
+/* crashes_flush - what was only counted; once a second. */
+void crashes_flush(struct sup *s);
 
 /* ---- life.c: signals, stopping, reloading ---- */
 
@@ -335,6 +360,21 @@ void operators_answer(struct sup *s, uint16_t request, uint16_t id, struct span 
 void operators_fail(struct sup *s, uint16_t request, int err, const char *detail);
 /* operators_forget - the room died: nobody waits for it any longer. */
 void operators_forget(struct sup *s, enum room room);
+
+/* ---- decoys.c ---- */
+
+/* decoys_open - read DIR/decoys.  Dies with one sentence. */
+void decoys_open(struct sup *s);
+int decoys_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int decoys_act(struct operator* o, struct span body) MUST_USE;
+int decoys_list_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int decoys_list(struct operator* o, struct span body) MUST_USE;
+/* decoys_send - the list, to the ledger. */
+int decoys_send(struct sup *s, struct chan *ledger) MUST_USE;
+/* decoys_touched - end the connections of whoever did it. */
+void decoys_touched(struct sup *s, const struct ipc_decoy_touched *m);
+/* workers_end_address - end this worker, and all that serve a connection from this address. */
+void workers_end_address(struct sup *s, uint64_t serial, struct span address);
 
 /* ---- lockdown.c ---- */
 

@@ -396,7 +396,7 @@ pool_failed(struct pool *p)
 }
 
 void
-worker_ended(struct worker *w, const char *how, bool killed, bool sandboxed)
+worker_ended(struct worker *w, const char *how, int signal, bool sandboxed)
 {
 	struct pool *p = w->pool;
 	struct sup *s = p->sup;
@@ -406,10 +406,11 @@ worker_ended(struct worker *w, const char *how, bool killed, bool sandboxed)
 	(void)snprintf(text, sizeof(text), "%s%s%s%s", how,
 	    sandboxed ? " (a system call that its sandbox does not allow)" : "",
 	    w->address[0] != '\0' ? "; peer " : "", w->address);
-	if (killed && !w->doomed) {
+	if (signal != 0 && !w->doomed) {
 		log_error(
 		    "%s %llu %s", room_table[p->room].name, (unsigned long long)w->serial, text);
-		notice(s, EVENT_WORKER_KILLED, w->serial, p->room, text);
+		worker_broke(
+		    w, EVENT_WORKER_KILLED, spawn_is_crash(signal) ? CONTACT_CRASH : 0, text);
 	} else {
 		log_debug(
 		    "%s %llu %s", room_table[p->room].name, (unsigned long long)w->serial, text);
@@ -527,6 +528,29 @@ workers_lock(struct sup *s, enum room gate)
 		for (struct worker *w = p->workers; w != NULL; w = w->next)
 			worker_kill(w);
 	}
+}
+
+/* The host of "ADDRESS:PORT". */
+static struct span
+host_of(struct span address)
+{
+	size_t n = address.len;
+
+	while (n > 0 && address.ptr[n - 1] != ':')
+		n--;
+	return span_cut(address, n > 0 ? n - 1 : address.len);
+}
+
+void
+workers_end_address(struct sup *s, uint64_t serial, struct span address)
+{
+	struct span host = host_of(address);
+
+	for (size_t i = 0; i < POOL_COUNT; i++)
+		for (struct worker *w = s->pools[i].workers; w != NULL; w = w->next)
+			if (w->serial == serial ||
+			    (host.len != 0 && span_eq(host, host_of(span_str(w->address)))))
+				worker_kill(w);
 }
 
 void

@@ -3,6 +3,7 @@
 #include "rooms/gate/https/conn.h"
 
 #include "rooms/gate/https/router.h"
+#include "rooms/gate/https/scan.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -54,7 +55,7 @@ request_forget(struct conn *c)
 	c->ring->fault.retry_after = 0;
 	c->head.minor = 1;
 	c->head.n_fields = 0;
-	c->sent = c->head_method = c->token_shown = false;
+	c->sent = c->head_method = c->token_shown = c->parsed = false;
 	c->route = NULL;
 }
 
@@ -180,6 +181,7 @@ parse_request(struct conn *c)
 
 	if (rc < 0)
 		return rc;
+	c->parsed = true;
 	c->keep = http_keep_alive(&c->head) && c->requests < (uint64_t)c->conf->keepalive_requests;
 	c->head_method = span_eq_str(c->head.method, "HEAD");
 	agent_set(c);
@@ -244,13 +246,13 @@ linger(struct conn *c)
 static bool
 serve_one(struct conn *c)
 {
-	int rc = read_head(c);
+	int rc = read_head(c), outcome;
 
 	if (rc == 0)
 		return false;
 	c->requests++;
 	c->keep = false;
-	rc = rc < 0 ? rc : handle(c);
+	outcome = rc = rc < 0 ? rc : handle(c);
 	if (rc < 0 && !c->sent && !c->broken) {
 		if (rc == SP_ETIMEOUT)
 			c->keep = false;
@@ -258,6 +260,7 @@ serve_one(struct conn *c)
 	}
 	if (rc < 0)
 		c->broken = true; /* cut in the middle of a reply: never a false end */
+	scan_report(c, outcome);
 	if (c->ring->dead)
 		c->keep = false;
 	if (c->keep && body_drop(c))

@@ -51,7 +51,8 @@ struct conn {
 	const struct conf *conf;
 	struct tls *tls;
 	const char *address;
-	unsigned listener; /* 0 public, 1 administration */
+	unsigned listener;	   /* 0 public, 1 administration */
+	const struct span *probes; /* rows of ScannerFile, checked; NULL: nobody is reported */
 
 	uint8_t *in;	 /* CONN_IN_BYTES, owned; NULL while idle */
 	size_t head_len; /* of the request in hand */
@@ -67,11 +68,13 @@ struct conn {
 	struct reply reply;
 
 	bool head_method; /* HEAD */
+	bool parsed;	  /* head is that of the request in hand */
 	bool sent;	  /* a reply has begun */
 	bool keep;	  /* the connection persists after this reply */
 	bool broken;	  /* reading or writing failed: nothing more can be said */
 	uint64_t requests;
-	bool token_shown; /* this request carried a token */
+	unsigned contacts; /* requests that were reported as a scanner's */
+	bool token_shown;  /* this request carried a token */
 	char token[256]; /* the bearer token that was proved on this connection; wiped at the end */
 	size_t token_len;
 };

@@ -174,6 +174,24 @@ left_until(int64_t deadline)
 	return left > 0 ? (int)left : 0;
 }
 
+/* is_no_tls - did the peer speak something else?  A client that does not like our certificate, or
+ * has no algorithm in common with us, is no such peer. */
+static bool
+is_no_tls(unsigned long e)
+{
+	switch (ERR_GET_LIB(e) == ERR_LIB_SSL ? ERR_GET_REASON(e) : 0) {
+	case SSL_R_HTTP_REQUEST:
+	case SSL_R_HTTPS_PROXY_REQUEST:
+	case SSL_R_WRONG_VERSION_NUMBER:
+	case SSL_R_UNKNOWN_PROTOCOL:
+	case SSL_R_BAD_RECORD_TYPE:
+	case SSL_R_WRONG_SSL_VERSION:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* failure - what a fatal return of OpenSSL means here. */
 static int
 failure(struct tls *t, int ssl_error)
@@ -184,7 +202,9 @@ failure(struct tls *t, int ssl_error)
 
 	t->dead = true;
 	ERR_clear_error();
-	return ssl_error == SSL_ERROR_SYSCALL || cut ? SP_ECLOSED : SP_ESYNTAX;
+	if (ssl_error == SSL_ERROR_SYSCALL || cut)
+		return SP_ECLOSED;
+	return is_no_tls(e) ? SP_EPROTOCOL : SP_ESYNTAX;
 }
 
 /* retry - after an operation that did not succeed: wait until it is worth trying again.

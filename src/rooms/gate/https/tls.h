@@ -27,8 +27,9 @@ void tls_server_free(struct tls_server *s); /* accepts NULL */
 /* tls_accept - do the server's handshake.
  *   fd          a connected stream socket; borrowed (the caller closes it after tls_free); it is
  * set non-blocking here and stays so timeout_ms  for the whole handshake ret         owned by the
- * caller errors      SP_ETIMEOUT, SP_ECLOSED (the peer went away), SP_ESYNTAX (not TLS, or nothing
- * in common), SP_EUNAVAIL (the signer did not answer), SP_ENOMEM; the alert has been sent */
+ * caller errors      SP_ETIMEOUT, SP_ECLOSED (the peer went away), SP_EPROTOCOL (not TLS at
+ * all: plain HTTP, noise), SP_ESYNTAX (broken, or nothing in common), SP_EUNAVAIL (the signer did
+ * not answer), SP_ENOMEM; the alert has been sent */
 int tls_accept(struct tls_server *s, int fd, int timeout_ms, struct tls **ret) MUST_USE;
 
 /* tls_read - plaintext straight into the caller's buffer; as much as has arrived, at least one

@@ -4,6 +4,7 @@
  * OpenSSL's settings.  After it there are six sockets and no path. */
 #include "rooms/gate/worker.h"
 #include "crypto/gcm.h"
+#include "proto/http/scanner.h"
 #include "rooms/gate/https/conn.h"
 #include "sys/fd.h"
 #include "sys/log.h"
@@ -19,6 +20,8 @@ struct https_worker {
 	struct worker common;
 	struct tls_server *server;
 	struct conn conn;
+	uint8_t *scanner;   /* content of ScannerFile, owned */
+	struct span probes; /* the same */
 };
 
 static int
@@ -45,6 +48,29 @@ seed(void)
 	json_object_seed(random | 1); /* 0 would have it read /dev/urandom */
 }
 
+static int
+load_scanner(struct https_worker *w)
+{
+	int *fd = &w->common.start.file[FILE_SCANNER];
+	size_t len = 0;
+	int rc = *fd >= 0 ? file_read_all(*fd, PROBE_FILE_MAX, &w->scanner, &len) : SP_OK;
+
+	close_fd(fd);
+	w->probes = span_of(w->scanner, len);
+	return rc;
+}
+
+/* Plain HTTP, or noise, where TLS is spoken. */
+static void
+report_no_tls(struct https_worker *w)
+{
+	const struct ipc_contact m = {.kind = CONTACT_NO_TLS};
+	struct ipc_done done;
+
+	if (ring_contact(&w->common.ring, &m, &done) < 0)
+		log_debug("%s: a stranger is not on record", w->common.address);
+}
+
 static void
 prepare(struct https_worker *w)
 {
@@ -56,6 +82,9 @@ prepare(struct https_worker *w)
 	rc = load_certificate(w);
 	if (rc < 0)
 		sp_die(EXIT_SOFTWARE, "certificate: %s", sp_strerror(rc));
+	rc = load_scanner(w);
+	if (rc < 0)
+		sp_die(EXIT_SOFTWARE, "ScannerFile: %s", sp_strerror(rc));
 }
 
 static void
@@ -68,12 +97,15 @@ serve(struct https_worker *w, int fd)
 	if (rc < 0) {
 		log_debug("%s: handshake: %s", w->common.address, sp_strerror(rc));
 		worker_drain(fd);
+		if (rc == SP_EPROTOCOL)
+			report_no_tls(w);
 		return;
 	}
 	c->ring = &w->common.ring;
 	c->conf = conf;
 	c->address = w->common.address;
 	c->listener = w->common.listener;
+	c->probes = &w->probes;
 	conn_serve(c, worker_idle, &w->common);
 	tls_free(c->tls);
 	conn_done(c);

@@ -329,6 +329,21 @@ open_connection(struct stream *s)
 	return rc;
 }
 
+/* A peer that is no client: what it said when it had to say something is of no protocol of ours.
+ * One that goes away, or has no algorithm in common with us, is none. */
+static void
+report(struct stream *s, enum contact kind, int err)
+{
+	const struct ipc_contact m = {.kind = (uint8_t)kind, .agent = span_str(s->v_c)};
+	struct ipc_done done;
+
+	if (err != SP_ESYNTAX && err != SP_EVERSION && err != SP_ETOOBIG && err != SP_ERANGE &&
+	    err != SP_EDENIEDMSG && err != SP_EBADTAG)
+		return;
+	if (ring_contact(s->start->ring, &m, &done) < 0)
+		log_debug("%s: a stranger is not on record", s->start->address);
+}
+
 static int
 init(struct stream *s, struct ssh_conn_start *start)
 {
@@ -371,10 +386,10 @@ ssh_conn_serve(struct ssh_conn_start *start)
 	struct stream *s = mem_alloc(sizeof(*s));
 	int rc = s != NULL ? init(s, start) : SP_ENOMEM;
 
-	if (rc == SP_OK)
-		rc = open_connection(s);
-	if (rc == SP_OK)
-		rc = kex_first(s);
+	if (rc == SP_OK && (rc = open_connection(s)) < 0)
+		report(s, CONTACT_NO_SSH, rc);
+	if (rc == SP_OK && (rc = kex_first(s)) < 0)
+		report(s, CONTACT_SSH_KEX, rc);
 	if (rc == SP_OK)
 		rc = auth_run(s);
 	if (rc == SP_OK)

@@ -26,6 +26,7 @@ struct engine {
 	char user[64], limit[65]; /* the last that the broker heard of; read when it is over */
 	bool has_user;
 	unsigned limits;
+	unsigned contacts, contact; /* how often the client was accused, and last of what */
 };
 
 /* engine_new - a connection of which nothing was sent; settings may be changed before engine_start.

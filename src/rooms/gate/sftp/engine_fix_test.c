@@ -248,6 +248,18 @@ limited(struct engine *e, struct span body)
 	VERIFY(chan_send_done(&e->broker, &done, -1) == SP_OK);
 }
 
+static void
+contacted(struct engine *e, struct span body)
+{
+	const struct ipc_done done = {0};
+	struct ipc_contact m;
+
+	VERIFY(ipc_get_contact(body, &m) == SP_OK);
+	e->contact = m.kind;
+	e->contacts++;
+	VERIFY(chan_send_done(&e->broker, &done, -1) == SP_OK);
+}
+
 static void *
 run_broker(void *arg)
 {
@@ -264,6 +276,8 @@ run_broker(void *arg)
 			by_secret(e, msg.body);
 		else if (msg.id == IPC_LIMIT_HIT)
 			limited(e, msg.body);
+		else if (msg.id == IPC_CONTACT)
+			contacted(e, msg.body);
 		else
 			sp_bug(__FILE__, __LINE__, "the broker was asked something else");
 	}

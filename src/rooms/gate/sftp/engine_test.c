@@ -2,6 +2,7 @@
 #include "rooms/gate/sftp/engine_fix.h"
 
 #include "base/mem.h"
+#include "sys/fd.h"
 
 /* ---- versions ---- */
 
@@ -42,7 +43,11 @@ test_versions(void **state)
 				(void)peer_pending(e->peer, 100);
 			}
 		}
-		engine_end(e);
+		close_fd(&e->peer->fd);
+		engine_over(e);
+		assert_int_equal(e->contacts, !rows[i].good);
+		assert_int_equal(e->contact, rows[i].good ? 0 : CONTACT_NO_SSH);
+		mem_free(e);
 	}
 }
 
