@@ -58,6 +58,20 @@ server_writable(const char *path)
 	return access(path, W_OK | X_OK) == 0 ? SP_OK : sys_fail("access");
 }
 
+int
+server_folder(const char *path, uint32_t uid)
+{
+	if (mkdir(path, 0700) == -1)
+		return sys_fail("mkdir");
+	if (uid != 0 && chown(path, uid, uid) == -1) {
+		int err = sys_fail("chown");
+
+		(void)rmdir(path); /* nobody is to find one that its room cannot use */
+		return err;
+	}
+	return SP_OK;
+}
+
 bool
 server_passable(const char *path, char *ret, size_t cap)
 {
@@ -112,6 +126,23 @@ server_notify(const char *state)
 	/* systemd is told, not asked: if it does not listen, nothing here changes */
 	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&a,
 	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + s.len));
+}
+
+uint32_t
+server_login_uid(int32_t pid, uint32_t other)
+{
+	DEFER(mem_freep) uint8_t *content = NULL;
+	DEFER(close_fd) int fd = -1;
+	char path[64];
+	uint64_t uid = UINT32_MAX;
+	size_t len = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/loginuid", pid);
+	fd = file_open_at(AT_FDCWD, path, O_RDONLY, 0);
+	if (fd < 0 || file_read_all(fd, 32, &content, &len) != SP_OK ||
+	    parse_u64(span_trim(span_of(content, len)), UINT32_MAX, &uid) != SP_OK)
+		return other;
+	return uid == UINT32_MAX ? other : (uint32_t)uid; /* nobody has logged in: a service */
 }
 
 int64_t

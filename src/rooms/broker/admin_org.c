@@ -50,6 +50,8 @@ org_set_quota(struct admin_call *a, int64_t org)
 	rc = admin_size(a, text, &quota);
 	if (rc == SP_OK)
 		rc = sql_run(a->db, SQL_ORG_SET_QUOTA, SI(org), SI(quota));
+	if (rc == SP_OK)
+		rc = rows_touch(a->db, ROWS_ORG, org);
 	admin_detail(a, "quota", span_str(text));
 	return rc;
 }
@@ -320,6 +322,8 @@ member(struct admin_call *a, bool add)
 	if (rc == SP_OK)
 		rc = group_record(a, EVENT_GROUP_CHANGED, org);
 	admin_detail(a, add ? "added" : "removed", span_str(name));
+	if (add)
+		admin_detail(a, "widens", SPAN_LIT("yes"));
 	return rc;
 }
 

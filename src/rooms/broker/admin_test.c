@@ -30,6 +30,8 @@ LONG_VERB(admin_address_ban)
 LONG_VERB(admin_address_unban)
 LONG_VERB(admin_backup_begin)
 LONG_VERB(admin_backup_end)
+LONG_VERB(admin_alarm_test)
+LONG_VERB(admin_alarm_list)
 
 /* rows that are made of the tree (tree.c); tests/e2e has them too */
 #define TREE_VERB(fn)                                                                              \
@@ -86,6 +88,7 @@ run(const char *verb, const char *args_text)
 	call.now_us = INT64_C(1800000000000000);
 	call.args = args;
 	call.phc = "$argon2id$test";
+	assert_int_equal(crypto_random(call.random, sizeof(call.random)), SP_OK);
 	assert_int_equal(admin_begin(&call), SP_OK);
 	rc = admin_check_args(row, args, call.why, sizeof(call.why));
 	if (rc == SP_OK) {

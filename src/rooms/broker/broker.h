@@ -20,11 +20,13 @@
 #define OPS_MAX 16384u	    /* operations in flight */
 #define AUTH_QUEUE_MAX 256u /* password checks that wait for an authenticator */
 #define HASH_SLOTS 4096u    /* of the tables by serial and by ref */
+#define DOWNLOAD_SLOTS 256u /* of files that were read and not counted yet */
 #define READS_MAX                                                                                  \
 	8u /* releases of one worker on their way: it waits for one key before it asks for more */
 
 struct broker;
 struct op;
+struct admin_op;
 struct upload;
 struct auth_job;
 
@@ -72,6 +74,7 @@ struct op {
 	struct actor actor;   /* who asks, copied */
 	enum door door;	      /* through which */
 	uint8_t kind, budget; /* a limit of the vault's that it ran into; budget 0: none */
+	uint32_t retry_after; /* with it */
 	struct auth_job *job; /* one-time codes: the work whose key is on its way; owned */
 	struct op *hash_next, *list_next;
 };
@@ -127,12 +130,18 @@ struct broker {
 	int64_t (*wall_us)(void); /* clock_wall_us, or the test's */
 	int64_t (*mono_ms)(void);
 
-	struct chan ledger, signer;
-	struct loop_watch *signer_watch;
+	struct chan ledger, signer, courier;
+	struct loop_watch *signer_watch, *courier_watch;
+	struct courier_asked {
+		struct admin_op *op; /* NULL: none */
+		uint64_t ref;
+	} courier_ask[4]; /* questions of the command line that it has not answered */
+	uint64_t courier_ref;
 	struct loop_watch *ledger_watch, *supervisor_watch, *control_watch;
 	struct outbox *ledger_out, *ledger_out_last;
 	bool is_reconciling, is_serving, is_stopping;
 	uint64_t reconcile_ref;
+	uint64_t reconcile_from; /* max_entry when it was asked */
 	int64_t start_us;
 
 	struct op *ops[HASH_SLOTS];
@@ -158,7 +167,7 @@ struct broker {
 	struct flood *flood;
 	struct addresses *addresses; /* who is slowed, refused; owned */
 	struct tickets *tickets;     /* passwords that were right, until their codes come; owned */
-	struct download_count *downloads;
+	struct download_count *downloads[DOWNLOAD_SLOTS]; /* by file */
 	size_t n_downloads;
 
 	uint64_t policy_gen; /* changes when rights, groups, users or folders change */
@@ -217,6 +226,9 @@ struct record {
 	uint64_t serial;
 	struct span user, org, path;
 	int64_t size;
+	/* what a worker deletes or overwrites with it, which the vault has to allow; 0: nothing */
+	int64_t taken_files, taken_bytes;
+	int64_t user_number, org_number;
 	struct wr detail;
 	uint8_t buf[8192];
 };
@@ -228,6 +240,8 @@ enum event {
 /* record_init - user, organisation, address and agent are those of the actor; spans are borrowed.
  */
 void record_init(struct record *r, enum event event, const struct actor *actor, uint64_t serial);
+/* record_takes - this deletes or overwrites so many files: refused when that is over a budget. */
+void record_takes(struct record *r, int64_t user, int64_t org, int64_t files, int64_t bytes);
 /* record_text, record_num, record_hex - one more detail; text is cut to 1024 bytes. */
 void record_text(struct record *r, const char *key, struct span value);
 void record_num(struct record *r, const char *key, int64_t value);
@@ -264,6 +278,19 @@ void signer_tell(struct broker *b, uint64_t serial);
 /* ssh_vouch - this is the session identifier of that worker's connection, once and for all.
  *   errors  SP_EDENIEDMSG (it has one, or serves another door) */
 int ssh_vouch(struct broker *b, const struct ipc_ssh_vouch *m) MUST_USE;
+
+/* ---- courier_link.c: what the command line wants to know about alarms ---- */
+
+/* courier_link - a new socket to the courier (owned).  courier_lost - it is gone: whoever waits is
+ * told. courier_ask - op is answered with the courier's state. errors SP_EUNAVAIL */
+int courier_link(struct broker *b, int fd) MUST_USE;
+void courier_lost(struct broker *b);
+int courier_ask(struct broker *b, struct admin_op *op) MUST_USE;
+
+/* ---- network.c ---- */
+/* network_seen - inside the transaction of a login: was this user here before?  If not, that is
+ * recorded. */
+int network_seen(struct broker *b, const struct actor *actor, uint64_t serial) MUST_USE;
 
 /* ---- worker.c: processes, requests, replies ---- */
 int worker_add(struct broker *b, const struct ipc_worker_new *m, int fd) MUST_USE;
@@ -328,6 +355,8 @@ int token_make(const char *prefix, char text[TOKEN_TEXT], uint8_t hash[32]) MUST
 /* session_open - tokens and row of a new session for op's actor; inside the transaction. */
 struct session_tokens {
 	char access[TOKEN_TEXT], refresh[TOKEN_TEXT];
+	uint8_t access_hash[32], refresh_hash[32];
+	bool is_made; /* before the record, which says their hashes */
 	int64_t session, access_end_us;
 };
 /* auth_check, auth_make - have an authenticator check a password against phc, or make a PHC string

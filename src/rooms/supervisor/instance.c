@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/limits.h"
 #include "base/text.h"
 #include "crypto/certificate.h"
 #include "rooms/supervisor/supervisor.h"
@@ -109,61 +108,6 @@ conf_file(const struct conf *c)
 		text_chr(&t, '\n');
 	}
 	return t.bad ? SP_ESPACE : memfd_of("sallyport.conf", text_span(&t));
-}
-
-/* ---- limits ---- */
-
-/* limits.conf, which only its owner may write: root, or the user who runs the instance.  One that is
- * not there says what an empty one says: an instance of an older version has none. */
-static int
-read_limits(const struct instance *in, int *ret_fd, char *why, size_t cap)
-{
-	DEFER(mem_freep) uint8_t *content = NULL;
-	DEFER(close_fd) int fd = -1;
-	char path[1100], reason[256];
-	struct limits limits;
-	size_t len = 0;
-	int err = instance_path(in, "limits.conf", path, sizeof(path));
-
-	if (err == SP_OK)
-		fd = file_open_at(AT_FDCWD, path, O_RDONLY, 0);
-	if (err == SP_OK && fd >= 0 && !server_unwritable(fd)) {
-		(void)snprintf(why, cap,
-		    "%s: others can change it: its owner must be root or the user who runs the "
-		    "server, its mode 0600 or 0644",
-		    path);
-		return SP_ECONFIG;
-	}
-	if (err == SP_OK && fd >= 0)
-		err = file_read_all(fd, LIMITS_FILE_MAX, &content, &len);
-	else if (err == SP_OK && fd != SP_ENOTFOUND)
-		err = fd;
-	if (err == SP_OK &&
-	    limits_parse(span_of(content, len), &limits, reason, sizeof(reason)) != SP_OK) {
-		(void)snprintf(why, cap, "%s: %s", path, reason);
-		return SP_ECONFIG;
-	}
-	if (err == SP_OK) {
-		*ret_fd = memfd_of("limits.conf", span_of(content, len));
-		err = *ret_fd < 0 ? *ret_fd : SP_OK;
-	}
-	if (err != SP_OK)
-		(void)snprintf(why, cap, "%s: %s", path, sp_strerror(err));
-	return err == SP_OK ? SP_OK : SP_ECONFIG;
-}
-
-/* An instance of an older version has no counters yet: an empty file.  The vault knows whether there
- * were any before. */
-static void
-make_counters(const struct instance *in)
-{
-	char path[1100];
-	int err = instance_path(in, "vault/egress", path, sizeof(path));
-
-	if (err == SP_OK)
-		err = file_write_new(AT_FDCWD, path, span_of(NULL, 0), 0600, /* replace= */ false);
-	if (err != SP_OK && err != SP_EEXISTS)
-		sp_die(EXIT_CONFIG, "%s: %s", path, sp_strerror(err));
 }
 
 /* ---- certificate ---- */
@@ -323,9 +267,10 @@ check_host_keys(const struct instance *in, char *why, size_t cap)
 static void
 check_folders(const struct instance *in, bool as_root)
 {
-	static const char *const folders[] = {"db", "blobs", "ledger", "vault", "run"};
+	static const char *const folders[] = {"db", "blobs", "ledger", "vault", "run", "courier"};
 	char path[1100], closed[1100];
 
+	alarms_folder(in, as_root);
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
 		int err = instance_path(in, folders[i], path, sizeof(path));
 
@@ -435,16 +380,18 @@ instance_open(struct instance *in, const char *dir, bool as_root)
 	if (read_conf(in, &in->conf, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	log_level_set((enum log_level)in->conf.log_level);
-	if (read_limits(in, &in->limits_fd, why, sizeof(why)) != SP_OK)
+	if (instance_limits(in, &in->limits, &in->limits_fd, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	check_folders(in, as_root);
 	take_lock(in);
-	make_counters(in);
+	instance_counters(in);
 	instance_lock_read(in);
 	check_keys(in);
 	if (read_certificate(in, &in->conf, &in->certificate_fd, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	if (check_host_keys(in, why, sizeof(why)) != SP_OK)
+		sp_die(EXIT_CONFIG, "%s", why);
+	if (alarms_check(in, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	if (instance_scanner(in, &in->conf, &in->scanner_fd, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
@@ -474,7 +421,8 @@ warn_of_restart(const struct conf *now, const struct conf *fresh)
 int
 instance_reload(struct instance *in, char *why, size_t cap)
 {
-	struct conf fresh, merged = in->conf;
+	struct conf fresh, was, merged = in->conf;
+	struct limits fresh_limits;
 	DEFER(close_fd) int certificate = -1, conf = -1, limits = -1;
 	DEFER(close_fd) int probes = -1;
 	int err = read_conf(in, &fresh, why, cap);
@@ -488,7 +436,12 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	err = check_host_keys(in, why, cap); /* SftpListen is not taken up by a reload */
 	if (err != SP_OK)
 		return err;
-	err = read_limits(in, &limits, why, cap);
+	was = in->conf; /* what would be in force is looked at as a whole */
+	in->conf = merged;
+	err = alarms_check(in, why, cap);
+	in->conf = was;
+	if (err == SP_OK)
+		err = instance_limits(in, &fresh_limits, &limits, why, cap);
 	if (err == SP_OK)
 		err = instance_scanner(in, &merged, &probes, why, cap);
 	if (err != SP_OK)
@@ -505,6 +458,7 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	close_fd(&in->limits_fd);
 	in->conf_fd = TAKE_FD(conf);
 	in->limits_fd = TAKE_FD(limits);
+	in->limits = fresh_limits;
 	in->certificate_fd = TAKE_FD(certificate);
 	close_fd(&in->scanner_fd);
 	in->scanner_fd = TAKE_FD(probes);
@@ -526,6 +480,7 @@ static const struct file_place {
     {FILE_LEDGER_DIR, "ledger", O_RDONLY | O_DIRECTORY},
     {FILE_DATABASE_DIR, "db", O_RDONLY | O_DIRECTORY},
     {FILE_BLOB_DIR, "blobs", O_RDONLY | O_DIRECTORY},
+    {FILE_COURIER_DIR, "courier", O_RDONLY | O_DIRECTORY},
 #define HOST_KEY(WHAT, TYPE, path, sshfp) {WHAT, path, O_RDONLY},
 #include "ipc/hostkeys.def"
 #undef HOST_KEY
@@ -549,6 +504,8 @@ instance_file(const struct instance *in, enum ipc_file_what what, char *ret_name
 		err = instance_path(in, in->conf.https_key, ret_name, cap);
 	if (what == FILE_ROOT_KEY)
 		err = in->lockdown.keys ? SP_ENOTFOUND : instance_root_path(in, ret_name, cap);
+	if (what >= FILE_ALARM_MAIL_PASSWORD && what <= FILE_ALARM_CA)
+		err = alarms_path(in, what, ret_name, cap);
 	return err != SP_OK ? err : file_open_at(AT_FDCWD, ret_name, flags, 0);
 }
 

@@ -7,7 +7,7 @@
 #ifndef SP_SUPERVISOR_H
 #define SP_SUPERVISOR_H
 
-#include "base/conf.h"
+#include "base/limits.h"
 #include "ipc/chan.h"
 #include "rooms/supervisor/lockfile.h"
 #include "sys/loop.h"
@@ -75,13 +75,26 @@ struct worker {
 	struct chan chan;
 	struct loop_watch *watch;
 	enum worker_state state;
-	bool doomed;   /* we killed it: its end is no news */
-	int gate_fd;   /* the gate's end of its socket, until it is ready; else -1 */
-	unsigned told; /* set of the rooms that know it */
-	uint32_t slot; /* of its uid */
+	bool doomed;	   /* we killed it: its end is no news */
+	uint64_t template; /* number of what it is a copy of; 0: a program of its own */
+	int gate_fd;	   /* the gate's end of its socket, until it is ready; else -1 */
+	unsigned told;	   /* set of the rooms that know it */
+	uint32_t slot;	   /* of its uid */
 	int64_t retired_ms;
 	char address[65];
 	struct worker *next, *prev;
+};
+
+/* A process that workers are copied from: template.c. */
+struct template
+{
+	struct pool *pool;
+	uint64_t number; /* never given again while we run */
+	int32_t pid;
+	struct chan chan;
+	struct loop_watch *watch;
+	bool is_ready;
+	int64_t forks;
 };
 
 struct pool {
@@ -97,8 +110,17 @@ struct pool {
 	uint32_t failures;    /* ends before READY in a row */
 	uint64_t timer;	      /* of the next try; 0: none */
 	struct worker *workers;
+	struct template *template[2]; /* in use, and the next; NULL: none */
 };
-enum { POOL_PUBLIC, POOL_ADMIN, POOL_SFTP, POOL_AUTHENTICATOR, POOL_SCRUBBER, POOL_COUNT };
+enum {
+	POOL_PUBLIC,
+	POOL_ADMIN,
+	POOL_SFTP,
+	POOL_AUTHENTICATOR,
+	POOL_SCRUBBER,
+	POOL_MESSENGER,
+	POOL_COUNT
+};
 
 /* The instance: its folder, settings and open files. */
 struct instance {
@@ -106,6 +128,7 @@ struct instance {
 	struct conf conf;
 	int conf_fd;		    /* sealed copy of the settings in force */
 	int limits_fd;		    /* sealed copy of limits.conf, for the vault */
+	struct limits limits;	    /* what it says */
 	int certificate_fd;	    /* sealed copy */
 	int scanner_fd;		    /* sealed copy of ScannerFile; empty: none */
 	int lock;		    /* run/pid */
@@ -125,6 +148,14 @@ struct notice {
 	char room[33], text[513];
 };
 enum { NOTICES_MAX = 64 };
+
+/* A raise that waits for its confirmation; number 0: none. */
+struct raise {
+	uint32_t number, person;
+	int64_t until_ms;
+	struct ipc_limits_change m;
+};
+enum { RAISES_MAX = 16 };
 
 #define LOG_BYTES_MOST (8u << 20)     /* of the rooms, at once */
 #define LOG_BYTES_A_SECOND (1u << 18) /* and then on and on */
@@ -146,6 +177,7 @@ struct sup {
 	 * was thrown away */
 	uint64_t log_budget, log_thrown;
 	uint64_t generation;
+	uint64_t templates; /* started so far */
 	bool as_root;
 	bool started;  /* every room was ready once */
 	bool stopping; /* no new process, whatever ends */
@@ -153,6 +185,8 @@ struct sup {
 	struct notice notices[NOTICES_MAX];
 	size_t n_notices;
 	struct operator* operators; /* those that are being served */
+	struct raise raises[RAISES_MAX]; /* that wait for a second operator */
+	uint32_t last_raise;
 	size_t n_operators;
 	uint64_t last_ref;    /* of notice_first */
 	uint64_t vault_timer; /* the vault has to forget its keys until then; 0: none */
@@ -184,6 +218,16 @@ int instance_reload(struct instance *in, char *why, size_t cap) MUST_USE;
 /* instance_bind - make one listening socket; -1 stays where its door is not wanted.
  *   why, cap  one sentence on failure */
 int instance_bind(struct instance *in, size_t socket, char *why, size_t cap) MUST_USE;
+/* instance_limits - limits.conf, which only its owner may write: root, or the user who runs the
+ * instance.  One that is not there says what an empty one says: an instance of an older version has
+ * none.
+ *   ret_fd    a sealed copy, for the vault
+ *   why, cap  one sentence on failure; errors SP_ECONFIG */
+int instance_limits(const struct instance *in, struct limits *ret, int *ret_fd, char *why,
+    size_t cap) MUST_USE;
+/* instance_counters - an instance of an older version has no counters yet: an empty file.  The vault
+ * knows whether there were any before.  Dies with a sentence. */
+void instance_counters(const struct instance *in);
 /* instance_file - open what a room's row needs: a descriptor owned by the caller, and the absolute
  * path. returns  SP_ENOTFOUND where there is none (a root key that only a passphrase gives) */
 int instance_file(
@@ -217,6 +261,16 @@ int instance_root_destroy(const struct instance *in, char *path, size_t cap) MUS
  *   why, cap  one sentence when it is not */
 int instance_root_check(const struct instance *in, char *why, size_t cap) MUST_USE;
 
+/* ---- alarms.c: what the courier is given ---- */
+
+/* alarms_check - do the settings of alarms fit together, and are their files there and nobody else's to read?
+ *   why, cap  one sentence on failure: SP_ECONFIG */
+int alarms_check(const struct instance *in, char *why, size_t cap) MUST_USE;
+/* alarms_path - of FILE_ALARM_*.  SP_ENOTFOUND: the setting names none */
+int alarms_path(const struct instance *in, enum ipc_file_what what, char *ret, size_t cap) MUST_USE;
+/* alarms_folder - make the courier's folder in an instance of before there were alarms.  Dies with a sentence. */
+void alarms_folder(const struct instance *in, bool as_root);
+
 /* ---- seats.c ---- */
 
 /* seat_is_locked - is it a gate that a lockdown keeps closed? */
@@ -243,6 +297,13 @@ void seat_report(struct seat *seat);
 void seats_report(struct sup *s);
 /* pools_report - tell the broker of pools that have changed since it was told. */
 void pools_report(struct sup *s, bool all);
+/* verify_prepare, verify_act - VERIFY_RESULT (settings.c). */
+struct operator;
+struct operator_entry;
+int verify_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int verify_act(struct operator* o, struct span body) MUST_USE;
+/* settings_note - put on record what the files of the settings are (settings.c). */
+void settings_note(struct sup *s);
 /* notice - a line in the audit log, as soon as the ledger takes it. */
 void notice(struct sup *s, uint16_t event, uint64_t serial, enum room room, const char *text);
 /* notice_first - the same for what may be done only when it is on record: operator_noted hears ref
@@ -277,8 +338,6 @@ void worker_ended(struct worker *w, const char *how, int signal, bool sandboxed)
 void workers_forget_seat(struct sup *s, enum room room);
 /* workers_register_all - a new ledger hears of all that live. */
 void workers_register_all(struct sup *s);
-/* workers_retire - idle ones of the old generation end once the gate has let go of them. */
-void workers_retire(struct sup *s);
 /* workers_lock - end all of the door of this gate, now. */
 void workers_lock(struct sup *s, enum room gate);
 /* workers_stop - tell those at work to finish; kill: now. */
@@ -286,6 +345,37 @@ void workers_stop(struct sup *s, uint32_t deadline_ms);
 void workers_kill_all(struct sup *s);
 /* workers_count - processes of the workers' pools; helpers: and of all others. */
 size_t workers_count(const struct sup *s, bool helpers);
+
+/* pool_failed - a process of it could not be started, or died before it was ready: it is filled
+ * slower and slower. */
+void pool_failed(struct pool *p);
+
+/* ---- retire.c ---- */
+
+/* workers_retire - idle ones of the old generation end once the gate has let go of them. */
+void workers_retire(struct sup *s);
+/* workers_retire_copies - idle copies of a template end. */
+void workers_retire_copies(struct pool *p, uint64_t number);
+
+/* ---- template.c ---- */
+
+/* template_can - are workers of this pool to be copied from a template, and is one ready?  Starts
+ * one that is missing; pools_fill is called when it is ready. */
+enum template_can { TEMPLATE_UNUSED, TEMPLATE_WAIT, TEMPLATE_READY };
+enum template_can template_can(struct pool *p) MUST_USE;
+/* template_fork - copy a template that is ready.
+ *   fd          becomes the copy's socket to us; stays the caller's
+ *   uid         0: ours
+ *   ret_number  of the template
+ *   returns     the process's number: a child of ours.  On failure the template is ended. */
+int template_fork(struct pool *p, int fd, uint32_t uid, uint64_t *ret_number) MUST_USE;
+/* template_suspect - a worker died otherwise than in order, or lied: whoever did that may know its
+ * memory's layout.  No further worker has it: its template and idle siblings end. */
+void template_suspect(struct worker *w);
+/* template_ended - was the process that has ended a template? */
+bool template_ended(struct sup *s, int32_t pid);
+/* templates_drop - end all: they hold the settings and certificate of before. */
+void templates_drop(struct sup *s);
 
 /* ---- messages.c ---- */
 
@@ -326,10 +416,15 @@ int operators_begin(struct sup *s) MUST_USE;
 void operators_done(struct sup *s);
 /* operator_uid - who asks, as the kernel says.  operator_sup - of whom. */
 uint32_t operator_uid(const struct operator* o);
+/* operator_person - who logged in on this machine, whatever sudo made of them since; the uid where the
+ * kernel does not know. */
+uint32_t operator_person(const struct operator* o);
 struct sup *operator_sup(const struct operator* o);
 /* operator_answer, operator_fail - the end of the conversation: o is gone after it. */
 void operator_answer(struct operator* o, uint16_t id, struct span body);
 void operator_fail(struct operator* o, int err, const char *detail);
+/* operator_pass - hand a request to the row's room; its answer is handed back. */
+void operator_pass(struct operator* o, uint16_t id, struct span body);
 /* operator_passed - a room answered what was handed to it.  SP_EDENIEDMSG: no row says that it may
  */
 int operator_passed(struct seat *seat, const struct chan_msg *m) MUST_USE;
@@ -357,6 +452,14 @@ void decoys_touched(struct sup *s, const struct ipc_decoy_touched *m);
 void workers_end_address(struct sup *s, uint64_t serial, struct span address);
 
 /* ---- lockdown.c ---- */
+
+int limits_get_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int limits_change_prepare(
+    struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int limits_change_act(struct operator* o, struct span body) MUST_USE;
+int limits_confirm_prepare(
+    struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int limits_confirm_act(struct operator* o, struct span body) MUST_USE;
 
 int lockdown_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
 int lockdown_act(struct operator* o, struct span body) MUST_USE;
