@@ -166,7 +166,7 @@ sandbox_template(bool as_root, int *ret_abi)
 
 	if (err == SP_OK && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
 		err = refused("PR_SET_DUMPABLE");
-	return err == SP_OK ? landlock_enter(NULL, 0, ret_abi) : err;
+	return err == SP_OK ? landlock_enter(NULL, 0, false, ret_abi) : err;
 }
 
 static int
