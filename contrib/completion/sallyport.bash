@@ -14,7 +14,7 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status lockdown revoke decoy org group user folder acl ca token session address upload audit hunt key hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status lockdown revoke decoy org group user folder acl ca token session address upload audit hunt alarm key hostkey fsck backup restore completion version -C --json --help --version" ;;
 	"decoy") words="plant mark list remove" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
@@ -29,6 +29,7 @@ _sallyport() {
 	"address") words="list show ban unban" ;;
 	"upload") words="list remove" ;;
 	"audit") words="verify list prove check checkpoint" ;;
+	"alarm") words="test list kinds" ;;
 	"key") words="status rotate unlock" ;;
 	"hostkey") words="show make" ;;
 	"init"*) words="--json --help --https --admin --sftp --org --name --certificate --key --root-key --recovery-passphrase-stdin --segment-length" ;;
@@ -89,6 +90,9 @@ _sallyport() {
 	"audit check"*) words="--json --help --key" ;;
 	"audit checkpoint"*) words="--json --help" ;;
 	"hunt"*) words="--json --help --since --until --ioc --user --file --address --proofs --html --limit --verify --key" ;;
+	"alarm test"*) words="--json --help" ;;
+	"alarm list"*) words="--json --help" ;;
+	"alarm kinds"*) words="--json --help" ;;
 	"key status"*) words="--json --help" ;;
 	"key rotate"*) words="--json --help --org" ;;
 	"key unlock"*) words="--json --help --passphrase-stdin --restore-automatic" ;;
