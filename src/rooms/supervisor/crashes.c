@@ -8,7 +8,9 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 
-#define CRASH_SLOTS 512u
+#define CRASH_SLOTS                                                                                \
+	2048u /* a minute of workers, each broken from another address: they start faster than     \
+		 that */
 #define CRASH_WINDOW_MS 60000
 #define CRASH_SINGLE 20u /* recorded one by one in a window */
 

@@ -135,15 +135,15 @@ test_bounded(void **state)
 	char peer[32];
 
 	(void)state;
-	for (unsigned i = 0; i < 600; i++) {
+	for (unsigned i = 0; i < 2136; i++) {
 		(void)snprintf(peer, sizeof(peer), "10.0.%u.%u:1", i >> 8, i & 255);
 		breaks(s, peer, CONTACT_VIOLATION);
 		(void)heard(s, &last);
 	}
-	assert_int_equal(n_notices, 512 + 20);
+	assert_int_equal(n_notices, 2048 + 20);
 	now_ms += 60000;
 	crashes_flush(&s->sup);
-	assert_int_equal(n_notices, 512 + 20 + 1);
+	assert_int_equal(n_notices, 2048 + 20 + 1);
 	assert_string_equal(last_text, "68 more crashed or broke the rules; peer others");
 	done(s);
 }
