@@ -14,7 +14,8 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status lockdown revoke org group user folder acl ca token session upload audit hunt key hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status lockdown revoke decoy org group user folder acl ca token session address upload audit hunt alarm key limits hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"decoy") words="plant mark list remove" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
 	"user") words="add list show set key otp passwd suspend activate remove" ;;
@@ -28,7 +29,9 @@ _sallyport() {
 	"address") words="list show ban unban" ;;
 	"upload") words="list remove" ;;
 	"audit") words="verify list prove check checkpoint" ;;
+	"alarm") words="test list kinds" ;;
 	"key") words="status rotate unlock" ;;
+	"limits") words="show raise confirm unfreeze" ;;
 	"hostkey") words="show make" ;;
 	"init"*) words="--json --help --https --admin --sftp --org --name --certificate --key --root-key --recovery-passphrase-stdin --segment-length" ;;
 	"serve"*) words="--json --help" ;;
@@ -88,9 +91,16 @@ _sallyport() {
 	"audit check"*) words="--json --help --key" ;;
 	"audit checkpoint"*) words="--json --help" ;;
 	"hunt"*) words="--json --help --since --until --ioc --user --file --address --proofs --html --limit --verify --key" ;;
+	"alarm test"*) words="--json --help" ;;
+	"alarm list"*) words="--json --help" ;;
+	"alarm kinds"*) words="--json --help" ;;
 	"key status"*) words="--json --help" ;;
 	"key rotate"*) words="--json --help --org" ;;
 	"key unlock"*) words="--json --help --passphrase-stdin --restore-automatic" ;;
+	"limits show"*) words="--json --help --user --org --address --network --server --deletions" ;;
+	"limits raise"*) words="--json --help --for --files --bytes --user --org --address --network --server --deletions" ;;
+	"limits confirm"*) words="--json --help" ;;
+	"limits unfreeze"*) words="--json --help --user --address" ;;
 	"hostkey show"*) words="--json --help --known-hosts --sshfp" ;;
 	"hostkey make"*) words="--json --help" ;;
 	"fsck"*) words="--json --help --content" ;;

@@ -161,7 +161,7 @@ stage_record(struct ledger *l, const struct ipc_record *m, uint64_t broker)
 	e.detail = m->detail;
 	err = ledger_stage(l, &e, then);
 	if (err == SP_OK)
-		decoys_look(l, &e, /* released= */ false);
+		decoys_look(l, &e, /* released= */ false, /* user= */ 0);
 	return err;
 }
 
@@ -339,7 +339,7 @@ on_release(struct ledger *l, struct span body)
 		if (o == NULL)
 			refuse(l, m.ref, SP_ENOMEM);
 		else if (stage_order(l, &e, o) && (receivers(m.event) & R_WORKERS) != 0)
-			decoys_look(l, &e, /* released= */ true);
+			decoys_look(l, &e, /* released= */ true, m.user);
 	}
 	return SP_OK;
 }
