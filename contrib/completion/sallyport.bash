@@ -14,7 +14,7 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status lockdown revoke decoy org group user folder acl ca token session address upload audit hunt alarm key limits hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status lockdown revoke decoy org group user folder acl ca token session address upload audit hunt alarm key hostkey fsck backup restore completion version -C --json --help --version" ;;
 	"decoy") words="plant mark list remove" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
@@ -31,7 +31,6 @@ _sallyport() {
 	"audit") words="verify list prove check checkpoint" ;;
 	"alarm") words="test list kinds" ;;
 	"key") words="status rotate unlock" ;;
-	"limits") words="show raise confirm unfreeze" ;;
 	"hostkey") words="show make" ;;
 	"init"*) words="--json --help --https --admin --sftp --org --name --certificate --key --root-key --recovery-passphrase-stdin --segment-length" ;;
 	"serve"*) words="--json --help" ;;
@@ -97,10 +96,6 @@ _sallyport() {
 	"key status"*) words="--json --help" ;;
 	"key rotate"*) words="--json --help --org" ;;
 	"key unlock"*) words="--json --help --passphrase-stdin --restore-automatic" ;;
-	"limits show"*) words="--json --help --user --org --address --network --server --deletions" ;;
-	"limits raise"*) words="--json --help --for --files --bytes --user --org --address --network --server --deletions" ;;
-	"limits confirm"*) words="--json --help" ;;
-	"limits unfreeze"*) words="--json --help --user --address" ;;
 	"hostkey show"*) words="--json --help --known-hosts --sshfp" ;;
 	"hostkey make"*) words="--json --help" ;;
 	"fsck"*) words="--json --help --content" ;;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "cli/witness_check.h"
 #include "sys/fd.h"
 
 int
@@ -79,8 +80,8 @@ audit_close(struct audit *a)
 /* ---- verify ---- */
 
 /* A checkpoint that the operator kept: signed by the same key, of the same log. */
-static int
-read_kept(const char *path, const struct tlog_key *key, uint64_t *ret_size, struct hash *ret_root)
+int
+audit_kept(const char *path, const struct tlog_key *key, uint64_t *ret_size, struct hash *ret_root)
 {
 	DEFER(mem_freep) uint8_t *note = NULL;
 	size_t len = 0;
@@ -142,7 +143,9 @@ int
 cmd_audit_verify(struct cli *c)
 {
 	DEFER(audit_close) struct audit a = {.dirfd = -1};
-	const char *kept = cli_opt(c, "--checkpoint");
+	const char *kept = cli_opt(c, "--checkpoint"), *witness = cli_opt(c, "--witness");
+	char witnesses[4096];
+	struct text said_by = text_of(witnesses, sizeof(witnesses));
 	uint64_t kept_size = 0;
 	struct hash kept_root;
 	bool said = false;
@@ -151,7 +154,7 @@ cmd_audit_verify(struct cli *c)
 	if (err != SP_OK && said)
 		return err;
 	if (kept != NULL) {
-		int rc = read_kept(kept, &a.key, &kept_size, &kept_root);
+		int rc = audit_kept(kept, &a.key, &kept_size, &kept_root);
 
 		if (rc != SP_OK)
 			return rc;
@@ -159,6 +162,10 @@ cmd_audit_verify(struct cli *c)
 	if (err == SP_OK)
 		err = tlog_verify(
 		    a.log, kept_size, kept != NULL ? &kept_root : NULL, a.why, sizeof(a.why));
+	if (err == SP_OK && witness != NULL)
+		err = witnesses_check(c, &a, witness, &said_by, a.why, sizeof(a.why));
+	if (err == SP_OK && said_by.len != 0 && !c->json)
+		(void)printf("%s\n", witnesses);
 	print_result(c, &a, err, kept != NULL ? &kept_size : NULL);
 	if (err != SP_OK)
 		(void)cli_fail(err, "%s", a.why);

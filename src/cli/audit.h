@@ -23,6 +23,10 @@ int audit_key(const struct cli *c, struct tlog_key *ret) MUST_USE;
 int audit_open(const struct cli *c, struct audit *a, bool *ret_said) MUST_USE;
 /* audit_open_say - the same, every error said. */
 int audit_open_say(const struct cli *c, struct audit *a) MUST_USE;
+/* audit_kept - size and root of a checkpoint that the operator kept in a file.  Errors are said
+ * already: SP_EVERIFY (this log's key did not sign it). */
+int audit_kept(const char *path, const struct tlog_key *key, uint64_t *ret_size,
+    struct hash *ret_root) MUST_USE;
 /* audit_close - for DEFER. */
 void audit_close(struct audit *a);
 /* audit_read_file - a small file of the operator's, owned by the caller.  Errors are said already.

@@ -43,6 +43,14 @@ void tile_path(struct text *t, int level, uint64_t index, unsigned width);
 
 /* note_key_id - first 4 bytes of SHA-256(name || "\n" || 0x01 || public key). source C2SP signed-note */
 int note_key_id(const char *name, const uint8_t public_key[32], uint32_t *ret) MUST_USE;
+/* note_name_ok - may this be the name of a key?
+ * note_split - a note at its last empty line: the text with its final newline, and the signature lines; SP_ESYNTAX.
+ * note_sign - the text that t holds, which ends with a newline, becomes a note of one signature.
+ * note_open - a note with a good signature by this key, and no wrong one of it: its text; SP_EVERIFY, SP_ESYNTAX */
+bool note_name_ok(struct span name);
+int note_split(struct span note, struct span *ret_text, struct span *ret_sigs) MUST_USE;
+int note_sign(struct text *t, const char *name, const uint8_t seed[32]) MUST_USE;
+int note_open(struct span note, const char *name, const uint8_t public_key[32], struct span *ret_text) MUST_USE;
 /* checkpoint_sign - a whole signed checkpoint (origin, size, root, signature) as text.
  * checkpoint_open - parse and verify one against a known key; SP_EVERIFY, SP_ESYNTAX. source C2SP tlog-checkpoint */
 int checkpoint_sign(struct text *t, const char *origin, uint64_t size, const struct hash *root, const uint8_t seed[32]) MUST_USE;

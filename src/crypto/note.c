@@ -12,8 +12,8 @@
 #define SIGNATURE_MARK SPAN_LIT("\xE2\x80\x94 ")
 
 /* A key name: not empty, no white space, no plus, no control character. */
-static bool
-name_ok(struct span name)
+bool
+note_name_ok(struct span name)
 {
 	if (name.len == 0 || name.len > NAME_MAX_LEN || !utf8_valid(name))
 		return false;
@@ -38,7 +38,7 @@ note_key_id(const char *name, const uint8_t public_key[32], uint32_t *ret)
 	struct rd rd = rd_of(span_of(hash, sizeof(hash)));
 	int r;
 
-	if (!name_ok(span_str(name)))
+	if (!note_name_ok(span_str(name)))
 		return SP_ESYNTAX;
 	wr_bytes(&w, span_str(name));
 	wr_uint(&w, '\n', 1);
@@ -84,7 +84,7 @@ checkpoint_sign(struct text *t, const char *origin, uint64_t size, const struct 
 {
 	size_t start = t->len;
 
-	if (!name_ok(span_str(origin)))
+	if (!note_name_ok(span_str(origin)))
 		return SP_ESYNTAX;
 	text_str(t, origin);
 	text_chr(t, '\n');
@@ -112,7 +112,7 @@ take_line(struct span *s, struct span *ret)
 
 /* Split a note at its last empty line: the signed text (with its final newline) and the signature
  * lines. */
-static int
+int
 note_split(struct span note, struct span *ret_text, struct span *ret_sigs)
 {
 	if (note.len > NOTE_MAX || note.len < 3 || note.ptr[note.len - 1] != '\n' ||
@@ -165,7 +165,7 @@ line_check(
 	n = span_find(line, ' ');
 	who = span_cut(line, n);
 	b64 = span_skip(line, n + 1);
-	if (!name_ok(who) || b64.len == 0)
+	if (!note_name_ok(who) || b64.len == 0)
 		return SP_ESYNTAX;
 	if (!span_eq_str(who, name))
 		return 0; /* another's: a witness, say */
@@ -196,6 +196,29 @@ sigs_check(struct span sigs, const char *name, const uint8_t public_key[32], str
 		good = good || r == 1;
 	}
 	return good ? SP_OK : SP_EVERIFY;
+}
+
+int
+note_sign(struct text *t, const char *name, const uint8_t seed[32])
+{
+	struct span all = text_span(t);
+
+	if (!note_name_ok(span_str(name)) || t->bad || all.len == 0 || all.ptr[all.len - 1] != '\n')
+		return SP_ESYNTAX;
+	return sign_line(t, all, name, seed);
+}
+
+int
+note_open(struct span note, const char *name, const uint8_t public_key[32], struct span *ret_text)
+{
+	struct span text, sigs;
+	int r = note_split(note, &text, &sigs);
+
+	if (r == SP_OK)
+		r = sigs_check(sigs, name, public_key, text);
+	if (r == SP_OK)
+		*ret_text = text;
+	return r;
 }
 
 /* Origin, size, root; further lines are allowed if not empty. */

@@ -108,10 +108,10 @@ op_exec(const char *path, char *const argv[])
 	return errno == EACCES ? SP_EPERM : SP_ESYS;
 }
 
-int
-op_run(const char *path, char *const argv[])
+/* start - a child that runs path with its standard output at `out`; the pid or SP_ESYS */
+static pid_t
+start(const char *path, char *const argv[], int out)
 {
-	int status;
 	pid_t pid = fork();
 
 	if (pid < 0)
@@ -122,14 +122,83 @@ op_run(const char *path, char *const argv[])
 		(void)sigemptyset(&none); /* cannot fail */
 		(void)sigprocmask(
 		    SIG_SETMASK, &none, NULL); /* what we hold back is not the program's business */
-		if (dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
+		if (dup2(out, STDOUT_FILENO) >= 0)
 			(void)execv(path, argv); /* returns only on failure */
 		_exit(127);
 	}
+	return pid;
+}
+
+static int
+wait_for(pid_t pid)
+{
+	int status;
+
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return SP_ESYS;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+int
+op_run(const char *path, char *const argv[])
+{
+	pid_t pid = start(path, argv, STDERR_FILENO);
+
+	return pid < 0 ? SP_ESYS : wait_for(pid);
+}
+
+#define LINE_MAX_BYTES 131072u
+
+/* give_lines - all whole lines in buf to fn; what is left moves to the front. */
+static int
+give_lines(char *buf, size_t *len, op_line_fn fn, void *arg)
+{
+	struct span rest = span_of(buf, *len);
+	int rc = SP_OK;
+
+	for (;;) {
+		size_t n = span_find(rest, '\n');
+
+		if (n == rest.len || rc != SP_OK)
+			break;
+		rc = fn(arg, span_cut(rest, n));
+		rest = span_skip(rest, n + 1);
+	}
+	memmove(buf, rest.ptr, rest.len);
+	*len = rest.len;
+	return rc == SP_OK && *len == LINE_MAX_BYTES ? SP_ETOOBIG : rc;
+}
+
+int
+op_run_lines(const char *path, char *const argv[], op_line_fn fn, void *arg)
+{
+	DEFER(mem_freep) char *buf = mem_alloc(LINE_MAX_BYTES);
+	DEFER(close_fd) int in = -1;
+	int pipes[2], rc = SP_OK, status;
+	size_t len = 0;
+	pid_t pid;
+
+	if (buf == NULL || pipe2(pipes, O_CLOEXEC) == -1)
+		return buf == NULL ? SP_ENOMEM : SP_ESYS;
+	in = pipes[0];
+	pid = start(path, argv, pipes[1]);
+	close_fd(&pipes[1]);
+	if (pid < 0)
+		return SP_ESYS;
+	while (rc == SP_OK) {
+		int64_t n = sock_read(in, buf + len, LINE_MAX_BYTES - len);
+
+		if (n <= 0) {
+			rc = n < 0 ? (int)n : SP_OK;
+			break;
+		}
+		len += (size_t)n;
+		rc = give_lines(buf, &len, fn, arg);
+	}
+	close_fd(&in); /* a program that has more to say ends of it */
+	status = wait_for(pid);
+	return rc != SP_OK ? rc : status;
 }
 
 /* read_line - one line from fd, a byte at a time so that nothing behind it is taken. */

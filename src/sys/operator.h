@@ -39,6 +39,12 @@ int op_exec(const char *path, char *const argv[]);
  *   returns its exit status (0 to 255; 255 when a signal ended it), or SP_ESYS */
 int op_run(const char *path, char *const argv[]) MUST_USE;
 
+/* op_run_lines - run a program, give each line of its standard output, without its end, to fn.
+ *   fn       SP_OK to go on; anything else ends the program
+ *   returns  its exit status as op_run; the first error of fn; SP_ETOOBIG (a line over 128 KiB) */
+typedef int (*op_line_fn)(void *arg, struct span line);
+int op_run_lines(const char *path, char *const argv[], op_line_fn fn, void *arg) MUST_USE;
+
 /* op_secret_prompt - ask on the terminal, without echo.
  *   prompt  printed to the terminal
  *   buf     receives the line without its end, not NUL-terminated; the caller wipes it
@@ -75,6 +81,11 @@ struct op_stat {
 };
 /* op_stat_at - about a name below dirfd; links are not followed. */
 int op_stat_at(int dirfd, const char *path, struct op_stat *ret) MUST_USE;
+
+/* op_link_at - what a link below dirfd points to.  errors SP_ENOTFOUND, SP_EPERM, SP_ESPACE, SP_ESYS
+ * op_open_exe - /proc/PID/exe, to read: the file that the process runs.  errors the same */
+int op_link_at(int dirfd, const char *path, char *buf, size_t cap) MUST_USE;
+int op_open_exe(int proc, const char *path) MUST_USE;
 
 /* op_chown_tree - give path and all below it to uid and gid (the same number). */
 int op_chown_tree(const char *path, uint32_t uid) MUST_USE;

@@ -219,3 +219,32 @@ op_mount_point(const char *path)
 	return fd >= 0 && fstat(fd, &a) == 0 && fstatat(fd, "..", &b, 0) == 0 &&
 	       a.st_dev != b.st_dev;
 }
+
+static int
+link_fail(void)
+{
+	return errno == ENOENT || errno == ESRCH   ? SP_ENOTFOUND
+	       : errno == EACCES || errno == EPERM ? SP_EPERM
+						   : SP_ESYS;
+}
+
+int
+op_link_at(int dirfd, const char *path, char *buf, size_t cap)
+{
+	ssize_t n = readlinkat(dirfd, path, buf, cap);
+
+	if (n < 0)
+		return link_fail();
+	if ((size_t)n >= cap)
+		return SP_ESPACE;
+	buf[n] = '\0';
+	return SP_OK;
+}
+
+int
+op_open_exe(int proc, const char *path)
+{
+	int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? link_fail() : fd;
+}

@@ -245,3 +245,14 @@ sandbox_enter(const char *profile, const struct sandbox_path *paths, size_t n_pa
 		*ret = state;
 	return err;
 }
+
+int
+sandbox_paths(const struct sandbox_path *paths, size_t n_paths, int *ret_abi)
+{
+	const struct sandbox_limits limits = {.files = 64, .no_file_limit = true, .tasks = 0};
+	int err = apply_limits(&limits);
+
+	if (err == SP_OK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		err = refused("PR_SET_NO_NEW_PRIVS");
+	return err == SP_OK ? landlock_enter(paths, n_paths, ret_abi) : err;
+}

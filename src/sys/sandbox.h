@@ -58,4 +58,8 @@ int sandbox_template(bool as_root, int *ret_abi) MUST_USE;
  * without Landlock is no error (state says so); a kernel without seccomp is. */
 int sandbox_enter(const char *profile, const struct sandbox_path *paths, size_t n_paths,
     const struct sandbox_limits *limits, struct sandbox_state *ret) MUST_USE;
+
+/* sandbox_paths - a program of the operator that listens: no new powers, no program, and no path but these.
+ * ret_abi  of Landlock; 0: the kernel has none */
+int sandbox_paths(const struct sandbox_path *paths, size_t n_paths, int *ret_abi) MUST_USE;
 #endif

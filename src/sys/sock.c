@@ -170,6 +170,32 @@ sock_listen_tcp(const char *addr, const char *congestion, char *why, size_t cap)
 	return TAKE_FD(fd);
 }
 
+int
+sock_connect_tcp(const char *addr, int timeout_ms)
+{
+	DEFER(close_fd) int fd = -1;
+	union address a;
+	socklen_t len = 0, size = sizeof(int);
+	int err, failed = 0;
+
+	if (address_parse(addr, &a, &len) != SP_OK)
+		return SP_ESYNTAX;
+	fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return sys_fail("socket");
+	err = fd_nonblock(fd, true);
+	if (err == SP_OK && connect(fd, &a.any, len) == -1) {
+		if (errno != EINPROGRESS)
+			return errno == ECONNREFUSED ? SP_ENOTRUNNING : sys_fail("connect");
+		err = sock_wait(fd, /* for_write= */ true, timeout_ms);
+		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) == -1 || failed != 0)
+			return failed == ECONNREFUSED ? SP_ENOTRUNNING : SP_ESYS;
+	}
+	if (err == SP_OK)
+		err = fd_nonblock(fd, false);
+	return err == SP_OK ? TAKE_FD(fd) : err;
+}
+
 static int
 local_address(const char *path, struct sockaddr_un *ret)
 {

@@ -11,6 +11,7 @@
 #include "base/conf.h"
 #include "base/wire.h"
 #include "rooms/broker/broker.h"
+#include "rooms/broker/rows.h"
 
 #define ADMIN_PAGE_ROWS 200u
 #define ADMIN_SCAN_ROWS 5000u /* rows looked at for one page of a filtered list */
@@ -23,9 +24,10 @@ struct admin_call {
 	/* in */
 	struct db *db;
 	const struct conf *conf;
-	int64_t now_us;
+	int64_t now_us;	 /* the same in both runs of a handler */
 	json_t *args;	 /* borrowed */
 	const char *phc; /* Argon2id string of the password; "" while none is needed yet */
+	uint8_t random[32]; /* the same in both runs of a handler */
 	/* out */
 	json_t *result;	      /* owned by the call */
 	uint16_t event;	      /* 0: nothing to record, nothing was written */
@@ -38,6 +40,7 @@ struct admin_call {
 	bool shreds;	      /* a wrapped key was overwritten: no old page is to keep it */
 	char why[512];	      /* a sentence beyond the error's own, or "" */
 	size_t page_bytes;    /* taken by rows so far */
+	char rows[ROWS_DETAIL_MAX]; /* what is put on record of the rows that were changed */
 	uint8_t detail_buf[8192];
 };
 
@@ -52,7 +55,12 @@ struct admin_op {
 	json_t *args;	/* owned */
 	json_t *result; /* owned; what is answered after the commit */
 	char phc[256];
+	int64_t now_us;
+	uint8_t random[32];
+	uint64_t entry; /* of the record */
+	int64_t number; /* of the row that the record names */
 	char why[512]; /* of the answer, when it fails */
+	char rows[ROWS_DETAIL_MAX]; /* as they are on record */
 };
 /* A LONG verb: goes on by itself and ends with admin_answer or admin_refuse.  An error that is
  * returned is answered by the caller. */

@@ -50,6 +50,8 @@ org_set_quota(struct admin_call *a, int64_t org)
 	rc = admin_size(a, text, &quota);
 	if (rc == SP_OK)
 		rc = sql_run(a->db, SQL_ORG_SET_QUOTA, SI(org), SI(quota));
+	if (rc == SP_OK)
+		rc = rows_touch(a->db, ROWS_ORG, org);
 	admin_detail(a, "quota", span_str(text));
 	return rc;
 }

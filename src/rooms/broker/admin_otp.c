@@ -5,12 +5,15 @@
 #include "crypto/crypto.h"
 #include "rooms/broker/admin.h"
 #include "rooms/broker/otp.h"
+#include "rooms/broker/trial.h"
 
 struct making {
 	struct op op;
 	struct admin_op *admin; /* answered at the end, by us alone */
 	struct otp otp;
-	char seed[65]; /* base32 */
+	char seed[65];		    /* base32 */
+	uint64_t entry;		    /* of the record */
+	char rows[ROWS_DETAIL_MAX]; /* as they are on record */
 };
 
 static void
@@ -18,6 +21,7 @@ give_up(struct broker *b, struct making *m, int err)
 {
 	struct admin_op *admin = m->admin;
 
+	ledger_undone(b, &admin->op, m->entry, sp_strerror(err));
 	op_end(b, &m->op);
 	admin_refuse(b, admin, err);
 }
@@ -55,8 +59,7 @@ result(const struct broker *b, const struct making *m)
 	text_str(&t, "&issuer=");
 	put_part(&t, b->start.conf.name);
 	text_str(&t, "&algorithm=SHA1&digits=6&period=30");
-	o = json_pack(
-	    "{s:s, s:s, s:s}", "name", m->otp.user_name, "secret", m->seed, "uri", uri);
+	o = json_pack("{s:s, s:s, s:s}", "name", m->otp.user_name, "secret", m->seed, "uri", uri);
 	mem_wipe(uri, sizeof(uri));
 	return o;
 }
@@ -77,17 +80,27 @@ stored(struct broker *b, struct op *op, const struct answer *a)
 	json_decref(o);
 }
 
+static int
+add(struct broker *b, void *arg)
+{
+	struct making *m = arg;
+	int64_t home;
+	/* removed while the seed was made? */
+	int rc = sql_get(b->db, SQL_USER_QUOTA, &home, SI(m->otp.user));
+
+	return rc == 0 ? SP_ENOUSER : rc < 0 ? rc : otp_add(b->db, &m->otp, b->wall_us());
+}
+
 static void
 recorded(struct broker *b, struct op *op, const struct answer *a)
 {
 	struct making *m = (struct making *)op;
-	int64_t home;
 	int err = a->err;
 
+	m->entry = a->entry;
 	if (err == SP_OK && (err = db_mark(b->db)) == SP_OK) {
-		/* removed while the seed was made? */
-		err = sql_get(b->db, SQL_USER_QUOTA, &home, SI(m->otp.user));
-		err = err == 0 ? SP_ENOUSER : err < 0 ? err : otp_add(b->db, &m->otp, b->wall_us());
+		if ((err = add(b, m)) == SP_OK)
+			err = trial_done(b, &m->admin->op, m->entry, m->rows);
 		if (err == SP_OK)
 			err = db_keep(b->db);
 		else
@@ -107,9 +120,9 @@ made(struct broker *b, struct op *op, const struct answer *a)
 	struct record r;
 	int err = a->err;
 
-	if (err == SP_OK && (a->made == NULL || a->made->content.len > sizeof(m->otp.content) ||
-				a->made->seed.len >= sizeof(m->seed) ||
-				a->wrap.len != sizeof(m->otp.wrap)))
+	if (err == SP_OK &&
+	    (a->made == NULL || a->made->content.len > sizeof(m->otp.content) ||
+		a->made->seed.len >= sizeof(m->seed) || a->wrap.len != sizeof(m->otp.wrap)))
 		err = SP_EDAMAGED;
 	if (err != SP_OK) {
 		give_up(b, m, err);
@@ -122,7 +135,10 @@ made(struct broker *b, struct op *op, const struct answer *a)
 	memcpy(who.org_name, m->otp.org_name, sizeof(who.org_name));
 	record_init(&r, EVENT_OTP_ADDED, &who, 0);
 	record_text(&r, "name", span_str(m->otp.user_name));
-	if ((err = ledger_record(b, op, &r, recorded)) != SP_OK)
+	err = trial_run(b, add, m, m->rows, &r);
+	if (err == SP_OK)
+		err = ledger_record(b, op, &r, recorded);
+	if (err != SP_OK)
 		give_up(b, m, err);
 }
 

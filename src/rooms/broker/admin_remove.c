@@ -3,6 +3,7 @@
 #include "rooms/broker/admin.h"
 #include "rooms/broker/put.h"
 #include "rooms/broker/store.h"
+#include "rooms/broker/trial.h"
 
 struct target {
 	int64_t org, folder;
@@ -35,10 +36,12 @@ removed(struct broker *b, struct op *base, const struct answer *answer)
 	broker_policy_changed(b);
 	if (answer->err == SP_OK)
 		kept_folder_gone(b, &base->actor);
-	if (answer->err == SP_OK)
+	if (answer->err == SP_OK) {
 		admin_answer(b, op, op->result);
-	else
-		admin_refuse(b, op, answer->err);
+		return;
+	}
+	ledger_undone(b, base, op->entry, sp_strerror(answer->err));
+	admin_refuse(b, op, answer->err);
 }
 
 static void
@@ -50,10 +53,15 @@ recorded(struct broker *b, struct op *base, const struct answer *answer)
 	struct target t;
 	int rc = answer->err;
 
+	op->entry = answer->entry;
 	if (rc == SP_OK)
 		rc = a != NULL ? find(b, op, a, &t) : SP_ENOMEM;
+	if (rc == SP_OK && t.folder != op->number)
+		rc = SP_ECONFLICT; /* another one has this path by now */
 	if (rc == SP_OK)
 		rc = folder_remove(b, t.folder, &files, &bytes);
+	if (rc != SP_OK)
+		ledger_undone(b, base, op->entry, sp_strerror(rc));
 	if (rc == SP_OK) {
 		op->result =
 		    json_pack("{s:I, s:I}", "files", (json_int_t)files, "bytes", (json_int_t)bytes);
@@ -79,5 +87,7 @@ admin_folder_remove(struct broker *b, struct admin_op *op)
 	memcpy(who.org_name, a->org, sizeof(who.org_name));
 	record_init(r, EVENT_FOLDER_DELETED, &who, 0);
 	r->path = span_str(a->path);
+	op->number = t.folder;
+	record_num(r, "folder", t.folder);
 	return ledger_record(b, &op->op, r, recorded);
 }

@@ -88,6 +88,7 @@ run(const char *verb, const char *args_text)
 	call.now_us = INT64_C(1800000000000000);
 	call.args = args;
 	call.phc = "$argon2id$test";
+	assert_int_equal(crypto_random(call.random, sizeof(call.random)), SP_OK);
 	assert_int_equal(admin_begin(&call), SP_OK);
 	rc = admin_check_args(row, args, call.why, sizeof(call.why));
 	if (rc == SP_OK) {

@@ -58,7 +58,7 @@ token_name(struct admin_call *a, struct text *t)
 int
 admin_token_add(struct admin_call *a)
 {
-	uint8_t random[32], hash[SHA256_BYTES];
+	uint8_t hash[SHA256_BYTES];
 	char token[64], name[80], rights_text[128];
 	struct text t = text_of(token, sizeof(token)), n = text_of(name, sizeof(name));
 	const char *scope = admin_arg(a, "scope"), *user_name = admin_arg(a, "user");
@@ -71,12 +71,10 @@ admin_token_add(struct admin_call *a)
 		rc = expiry(a, &end_us);
 	if (rc == SP_OK)
 		rc = token_name(a, &n);
-	if (rc == SP_OK)
-		rc = crypto_random(random, sizeof(random));
 	if (rc != SP_OK)
 		return rc;
 	text_str(&t, TOKEN_PREFIX);
-	base64url_put(&t, span_of(random, sizeof(random)));
+	base64url_put(&t, span_of(a->random, sizeof(a->random)));
 	rc = sha256(text_span(&t), hash);
 	if (rc == SP_OK)
 		rc = sql_run(a->db, SQL_TOKEN_ADD, SI(user), ST(text_span(&n)),
@@ -100,7 +98,6 @@ admin_token_add(struct admin_call *a)
 		rc = admin_set(a, "expires", admin_time(end_us));
 	if (rc == SP_OK)
 		rc = admin_set(a, "token", admin_text(text_span(&t)));
-	mem_wipe(random, sizeof(random));
 	mem_wipe(token, sizeof(token));
 	return rc;
 }
@@ -336,6 +333,8 @@ admin_revoke(struct admin_call *a)
 {
 	const char *name = admin_arg(a, "user");
 	bool all = admin_arg(a, "all") != NULL;
+	char whose[24];
+	struct text of = text_of(whose, sizeof(whose));
 	int64_t user = 0, org;
 	int rc;
 
@@ -356,5 +355,11 @@ admin_revoke(struct admin_call *a)
 	if (rc == SP_OK)
 		rc = remove_counted(
 		    a, all ? SQL_TOKENS_REMOVE_ALL : SQL_TOKENS_REMOVE_USER, user, "tokens");
-	return rc;
+	/* there may be any number of them: the record does not name each (rows.h) */
+	if (all)
+		text_str(&of, "all");
+	else
+		text_u64(&of, (uint64_t)user);
+	admin_detail(a, "tokens-of", text_span(&of));
+	return rc == SP_OK ? rows_forget(a->db) : rc;
 }

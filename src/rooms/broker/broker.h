@@ -141,6 +141,7 @@ struct broker {
 	struct outbox *ledger_out, *ledger_out_last;
 	bool is_reconciling, is_serving, is_stopping;
 	uint64_t reconcile_ref;
+	uint64_t reconcile_from; /* max_entry when it was asked */
 	int64_t start_us;
 
 	struct op *ops[HASH_SLOTS];
@@ -354,6 +355,8 @@ int token_make(const char *prefix, char text[TOKEN_TEXT], uint8_t hash[32]) MUST
 /* session_open - tokens and row of a new session for op's actor; inside the transaction. */
 struct session_tokens {
 	char access[TOKEN_TEXT], refresh[TOKEN_TEXT];
+	uint8_t access_hash[32], refresh_hash[32];
+	bool is_made; /* before the record, which says their hashes */
 	int64_t session, access_end_us;
 };
 /* auth_check, auth_make - have an authenticator check a password against phc, or make a PHC string

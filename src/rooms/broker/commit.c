@@ -53,7 +53,7 @@ may_try_again(struct broker *b, const struct upload *u, int err)
 	return is_passing && u->acked != 0 && !blobfile_left(b, u->blob);
 }
 
-/* after the record of the intent: it was not carried out, and the upload waits for its owner */
+/* after the record of the intent: it was not carried out */
 static void
 record_undone(struct broker *b, const struct committing *c, const char *why)
 {
@@ -73,9 +73,9 @@ commit_fail(struct broker *b, struct committing *c, int err, const char *why)
 {
 	struct upload *u = c->upload;
 
+	if (u != NULL && c->entry != 0)
+		record_undone(b, c, why);
 	if (u != NULL && may_try_again(b, u, err)) {
-		if (c->entry != 0)
-			record_undone(b, c, why);
 		upload_keep(b, u, &c->op.actor);
 	} else if (u != NULL)
 		upload_drop(b, u, &c->op.actor, why);
@@ -228,6 +228,7 @@ record_intent(struct broker *b, struct committing *c)
 		record_takes(&rec, c->op.actor.user, u->org, 1, old.size);
 	record_num(&rec, "upload", u->id);
 	record_num(&rec, "file", c->file);
+	record_num(&rec, "folder", u->folder);
 	record_num(&rec, "version", c->version);
 	if (c->has_sha256)
 		record_hex(&rec, "sha256", span_of(c->sha256, 32));

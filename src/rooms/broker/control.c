@@ -3,10 +3,12 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "crypto/crypto.h"
 #include "rooms/broker/admin.h"
 #include "rooms/broker/backup.h"
 #include "rooms/broker/control.h"
 #include "rooms/broker/rotate.h"
+#include "rooms/broker/trial.h"
 #include "rooms/broker/ticket.h"
 #include "sys/fd.h"
 #include "sys/log.h"
@@ -134,15 +136,17 @@ admin_call_of(struct broker *b, struct admin_op *op, struct admin_call *a)
 {
 	a->db = b->db;
 	a->conf = &b->start.conf;
-	a->now_us = b->wall_us();
+	a->now_us = op->now_us;
 	a->args = op->args;
 	a->phc = op->phc;
+	memcpy(a->random, op->random, sizeof(a->random));
 }
 
 /* run - the handler inside a mark.  keep: for good when it succeeds. */
 static int
 run(struct broker *b, struct admin_op *op, struct admin_call *a, bool keep)
 {
+	struct text rows = text_of(a->rows, sizeof(a->rows));
 	int err;
 
 	admin_call_of(b, op, a);
@@ -152,6 +156,10 @@ run(struct broker *b, struct admin_op *op, struct admin_call *a, bool keep)
 	if (err != SP_OK)
 		return err;
 	err = op->row->fn(a);
+	if (err == SP_OK)
+		err = rows_record(a->db, &rows);
+	if (err == SP_OK && a->rows[0] != '\0')
+		admin_detail(a, "rows", text_span(&rows));
 	if (err == SP_OK && a->detail.bad)
 		err = SP_ETOOBIG;
 	if (err == SP_OK && keep)
@@ -194,6 +202,7 @@ committed(struct broker *b, struct op *base, const struct answer *answer)
 	struct admin_op *op = (struct admin_op *)base;
 
 	if (answer->err != SP_OK) {
+		ledger_undone(b, &op->op, op->entry, sp_strerror(answer->err));
 		admin_refuse(b, op, answer->err);
 		return;
 	}
@@ -212,6 +221,7 @@ not_done(struct broker *b, struct admin_op *op, int err)
 	record_text(&r, "verb", span_str(op->row->verb));
 	record_text(&r, "failed", span_str(sp_strerror(err)));
 	ledger_note(b, &r);
+	ledger_undone(b, &op->op, op->entry, sp_strerror(err));
 	admin_refuse(b, op, err);
 }
 
@@ -234,8 +244,11 @@ recorded(struct broker *b, struct op *base, const struct answer *answer)
 		admin_refuse(b, op, err);
 		return;
 	}
+	op->entry = answer->entry;
 	a = mem_alloc(sizeof(*a));
 	err = a != NULL ? run(b, op, a, /* keep= */ true) : SP_ENOMEM;
+	if (err == SP_OK)
+		ledger_differs(b, &op->op, op->entry, op->rows, a->rows);
 	if (err == SP_OK && a->ends_user != 0)
 		worker_kill(b, a->ends_user, 0);
 	if (err == SP_OK && a->ends_session != 0)
@@ -272,6 +285,7 @@ try_write(struct broker *b, struct admin_op *op)
 		record_init(r, (enum event)a->event, &who, 0);
 		r->path = span_str(a->path);
 		wr_bytes(&r->detail, wr_span(&a->detail));
+		memcpy(op->rows, a->rows, sizeof(op->rows));
 		err = ledger_record(b, &op->op, r, recorded);
 	}
 	admin_end(a);
@@ -334,6 +348,12 @@ op_for_call(struct admin_conn *c, const struct admin_row *row, json_t *args)
 	op->op.clean = op_clean;
 	op->op.fail = fail_to_caller;
 	op->row = row;
+	op->now_us = c->broker->wall_us();
+	if (crypto_random(op->random, sizeof(op->random)) != SP_OK) {
+		op->args = NULL;
+		op_end(c->broker, &op->op);
+		return NULL;
+	}
 	op->args = args;
 	op->conn = c;
 	c->busy = op;

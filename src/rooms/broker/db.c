@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "rooms/broker/db.h"
+#include "rooms/broker/rows.h"
 #include "sys/log.h"
 
 struct db {
@@ -154,15 +155,18 @@ migrate(struct db *db)
 /* Exclusive locking: one process for the life of the file, and no shared-memory file under the
  * sandbox. */
 static int
-set_up(struct db *db)
+set_up(struct db *db, bool look)
 {
 	static const char *const pragmas[] = {
 	    "PRAGMA locking_mode = EXCLUSIVE",
+	    "PRAGMA temp_store = MEMORY",
+	    "PRAGMA query_only = ON",
+	    /* from here on only where something is written */
+	    "PRAGMA query_only = OFF",
 	    "PRAGMA journal_mode = WAL",
 	    "PRAGMA synchronous = FULL",
 	    "PRAGMA secure_delete = ON",
 	    "PRAGMA foreign_keys = ON",
-	    "PRAGMA temp_store = MEMORY",
 	    "PRAGMA cache_size = -16384",
 	    "PRAGMA journal_size_limit = 67108864",
 	    "PRAGMA wal_autocheckpoint = 4000",
@@ -175,8 +179,79 @@ set_up(struct db *db)
 	(void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
 	(void)sqlite3_limit(db->handle, SQLITE_LIMIT_ATTACHED, 0);
 	(void)sqlite3_limit(db->handle, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1024);
-	for (size_t i = 0; i < ARRAY_LEN(pragmas) && err == SP_OK; i++)
+	if (look)
+		(void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	for (size_t i = 0; i < (look ? 3 : ARRAY_LEN(pragmas)) && err == SP_OK; i++)
 		err = exec(db, pragmas[i]);
+	return err;
+}
+
+/* ---- what is on record of rows: noticed by triggers, so that no change of a handler is forgotten
+ * ---- */
+
+static const struct {
+	int kind;
+	const char *table, *key, *columns;
+} watched[] = {
+#define ROWS(NAME, name, table, keys, position, key, columns) {ROWS_##NAME, table, key, columns},
+#include "ipc/rows.def"
+#undef ROWS
+};
+
+/* put_key - the key's text with NEW or OLD for each %s. */
+static void
+put_key(struct text *t, const char *key, const char *which)
+{
+	struct span rest = span_str(key);
+
+	while (rest.len != 0) {
+		size_t n = span_find(rest, '%');
+
+		text_add(t, span_cut(rest, n));
+		if (n < rest.len)
+			text_str(t, which);
+		rest = span_skip(rest, n < rest.len ? n + 2 : n);
+	}
+}
+
+static int
+watch(struct db *db, size_t i, const char *when, const char *which)
+{
+	char text[1024];
+	struct text t = text_of(text, sizeof(text));
+
+	text_fmt(&t, "CREATE TEMP TRIGGER watch_%s_%.3s_%s AFTER %s ON main.%s BEGIN",
+	    watched[i].table, when, which, when, watched[i].table);
+	/* not OR IGNORE: what the outer statement does about conflicts would count instead */
+	text_fmt(&t, " INSERT INTO touched SELECT %d, ", watched[i].kind);
+	put_key(&t, watched[i].key, which);
+	text_fmt(&t, " WHERE NOT EXISTS (SELECT 1 FROM touched WHERE (kind, a, b, c) = (%d, ",
+	    watched[i].kind);
+	put_key(&t, watched[i].key, which);
+	text_str(&t, ")); END");
+	VERIFY(!t.bad);
+	return exec(db, text);
+}
+
+/* Temporary tables and triggers belong to this connection: nothing of them is in the file. */
+static int
+watch_rows(struct db *db)
+{
+	int err =
+	    exec(db, "CREATE TEMP TABLE touched (kind INTEGER, a INTEGER, b INTEGER, c INTEGER,"
+		     " PRIMARY KEY (kind, a, b, c)) WITHOUT ROWID");
+
+	for (size_t i = 0; i < ARRAY_LEN(watched) && err == SP_OK; i++) {
+		char when[256];
+
+		if (watched[i].columns[0] == '\0')
+			continue; /* told by rows_touch, or never asked for */
+		(void)snprintf(when, sizeof(when), "UPDATE OF %s", watched[i].columns);
+		if ((err = watch(db, i, "INSERT", "NEW")) == SP_OK &&
+		    (err = watch(db, i, "DELETE", "OLD")) == SP_OK &&
+		    (err = watch(db, i, when, "OLD")) == SP_OK)
+			err = watch(db, i, when, "NEW");
+	}
 	return err;
 }
 
@@ -189,11 +264,20 @@ open_file(const char *dir, const char *name, int flags, sqlite3 **ret)
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
 		return SQLITE_CANTOPEN;
 	return sqlite3_open_v2(memory ? ":memory:" : path, ret,
-	    flags | SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
+	    flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
 }
 
-int
-db_open(const char *dir, bool create, struct db **ret)
+static int
+is_current(struct db *db)
+{
+	int64_t have = 0;
+	int err = pragma_i64(db, "PRAGMA user_version", &have);
+
+	return err != SP_OK ? err : have == DB_SCHEMA ? SP_OK : SP_ESCHEMA;
+}
+
+static int
+open_with(const char *dir, int flags, bool look, struct db **ret)
 {
 	struct db *db = mem_alloc(sizeof(*db));
 	int rc, err;
@@ -202,21 +286,36 @@ db_open(const char *dir, bool create, struct db **ret)
 		mem_free(db);
 		return SP_ENOMEM;
 	}
-	rc = open_file(dir, DB_FILE, create ? SQLITE_OPEN_CREATE : 0, &db->handle);
+	rc = open_file(dir, DB_FILE, SQLITE_OPEN_READWRITE | flags, &db->handle);
 	if ((rc & 0xff) == SQLITE_CANTOPEN)
 		err = SP_ENOTFOUND;
 	else
 		err = db_err(db, rc);
 	if (err == SP_OK)
-		err = set_up(db);
+		err = set_up(db, look);
 	if (err == SP_OK)
-		err = migrate(db);
+		err = look ? is_current(db) : migrate(db);
+	if (err == SP_OK && !look)
+		err = watch_rows(db);
 	if (err != SP_OK) {
 		db_close(db);
 		return err;
 	}
 	*ret = db;
 	return SP_OK;
+}
+
+int
+db_open(const char *dir, bool create, struct db **ret)
+{
+	return open_with(dir, create ? SQLITE_OPEN_CREATE : 0, /* look= */ false, ret);
+}
+
+int
+db_open_look(const char *dir, struct db **ret)
+{
+	/* a file that can only be read cannot be locked, and its log not be read */
+	return open_with(dir, 0, /* look= */ true, ret);
 }
 
 void
@@ -381,6 +480,9 @@ db_org_add(struct db *db, struct span name, int64_t now_us, int64_t *ret_org)
 		return err;
 	if ((err = sql_run(db, SQL_ORG_ADD, ST(name), SI(now_us))) == SP_OK) {
 		org = db_last_id(db);
+		err = rows_touch(db, ROWS_ORG, org);
+	}
+	if (err == SP_OK) {
 		/* /Home does not inherit: rights on "/" never reach into home folders by themselves
 		 */
 		if ((err = add_folder(db, org, 0, "", 6, now_us, &root)) == SP_OK &&
@@ -418,7 +520,7 @@ db_copy_begin(struct db *db, const char *name, struct db_copy **ret)
 	if (c == NULL)
 		return SP_ENOMEM;
 	c->db = db;
-	rc = open_file(db->dir, name, SQLITE_OPEN_CREATE, &c->to);
+	rc = open_file(db->dir, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &c->to);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(c->to, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL);
 	if (rc == SQLITE_OK &&

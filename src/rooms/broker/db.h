@@ -50,6 +50,13 @@ int db_checkpoint(struct db *db) MUST_USE;
 /* db_check - SQLite's own integrity check: SP_OK or SP_EDAMAGED with its first line in why. */
 int db_check(struct db *db, char *why, size_t cap) MUST_USE;
 
+/* db_schema_check - tables, indexes and triggers are those of schema.def, and there are no others.
+ *   errors  SP_EDAMAGED with the first that differs in why; SP_ENOMEM, SP_EIO */
+int db_schema_check(struct db *db, char *why, size_t cap) MUST_USE;
+/* db_open_look - an existing database, to look at: nothing is written, nothing brought up to date.
+ *   errors  as db_open; SP_ESCHEMA also when it is older */
+int db_open_look(const char *dir, struct db **ret) MUST_USE;
+
 /* Online copy.  begin: to dir/<name> (replaced); step: copies some pages: 1 there is more, 0
  * complete; end: safe twice. */
 struct db_copy;

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "rooms/broker/addresses.h"
 #include "rooms/broker/login.h"
+#include "rooms/broker/trial.h"
 #include "sys/log.h"
 
 static int
@@ -21,6 +22,7 @@ freeze(struct broker *b, const struct account *account, uint64_t entry)
 			return SP_ENOMEM;
 		record_init(r, EVENT_DECOY_FROZEN, &actor, 0);
 		record_num(r, "entry", (int64_t)entry);
+		trial_now(b, r);
 		ledger_note(b, r);
 	}
 	return err;

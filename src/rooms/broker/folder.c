@@ -1,6 +1,7 @@
 /* folder.c - FOLDER_MAKE and REMOVE. */
 #include "rooms/broker/put.h"
 #include "rooms/broker/store.h"
+#include "rooms/broker/trial.h"
 
 /* record that an action was refused for lack of rights; the answer does not wait for it */
 void
@@ -24,7 +25,9 @@ struct make {
 	struct broker *broker;
 	int64_t parent, id;
 	bool inherit;
+	uint64_t entry;
 	char name[NAME_MAX_BYTES + 1], path[PATH_MAX_BYTES + 1];
+	char rows[ROWS_DETAIL_MAX]; /* as they are on record */
 };
 
 static void
@@ -43,6 +46,8 @@ make_done(struct broker *b, struct op *op, const struct answer *a)
 	struct node n;
 	int err = a->err;
 
+	if (err != SP_OK)
+		ledger_undone(b, op, m->entry, sp_strerror(err));
 	if (err == SP_OK && (err = access_load(b->db, &op->actor, &access)) == SP_OK &&
 	    (err = node_find(b->db, &access, BY_FOLDER, m->id, span_of(NULL, 0), &n)) == SP_OK)
 		err = entry_reply(b, op->serial, &n, true);
@@ -53,15 +58,32 @@ make_done(struct broker *b, struct op *op, const struct answer *a)
 		op_end(b, op);
 }
 
+static int
+make(struct broker *b, void *arg)
+{
+	struct make *m = arg;
+	const struct actor *who = &m->op.actor;
+
+	return folder_add(
+	    b, who->org, m->parent, span_str(m->name), m->inherit, 0, who->user, &m->id);
+}
+
 static void
 make_recorded(struct broker *b, struct op *op, const struct answer *a)
 {
 	struct make *m = (struct make *)op;
 	int err = a->err;
 
-	if (err == SP_OK)
-		err = folder_add(b, op->actor.org, m->parent, span_str(m->name), m->inherit, 0,
-		    op->actor.user, &m->id);
+	m->entry = a->entry;
+	if (err == SP_OK && (err = db_mark(b->db)) == SP_OK) {
+		if ((err = make(b, m)) == SP_OK &&
+		    (err = trial_done(b, op, m->entry, m->rows)) == SP_OK)
+			err = db_keep(b->db);
+		else
+			db_undo(b->db);
+		if (err != SP_OK)
+			ledger_undone(b, op, m->entry, sp_strerror(err));
+	}
 	if (err != SP_OK)
 		op_fail(b, op, err, 0);
 	else
@@ -103,8 +125,10 @@ handle_folder_make(struct broker *b, struct worker *w, struct span body)
 	rec.path = span_str(op->path);
 	if ((err = lock_name(b, &op->lock, op->parent, span_str(op->name))) == SP_OK) {
 		op->op.clean = make_clean;
-		err = ledger_record(b, &op->op, &rec, make_recorded);
+		err = trial_run(b, make, op, op->rows, &rec);
 	}
+	if (err == SP_OK)
+		err = ledger_record(b, &op->op, &rec, make_recorded);
 	if (err != SP_OK)
 		op_end(b, &op->op);
 	return err;
@@ -118,6 +142,7 @@ struct removal {
 	struct broker *broker;
 	bool is_file, only_empty;
 	int64_t id, version;
+	uint64_t entry;
 	char path[PATH_MAX_BYTES + 1];
 };
 
@@ -135,6 +160,7 @@ removal_done(struct broker *b, struct op *op, const struct answer *a)
 	const struct removal *r = (const struct removal *)op;
 
 	if (a->err != SP_OK) {
+		ledger_undone(b, op, r->entry, sp_strerror(a->err));
 		op_fail(b, op, a->err, 0);
 		return;
 	}
@@ -177,8 +203,12 @@ removal_recorded(struct broker *b, struct op *op, const struct answer *a)
 	struct removal *r = (struct removal *)op;
 	int err = a->err;
 
-	if (err == SP_OK)
+	r->entry = a->entry;
+	if (err == SP_OK) {
 		err = r->is_file ? remove_file(b, r) : remove_folder(b, r);
+		if (err != SP_OK)
+			ledger_undone(b, op, r->entry, sp_strerror(err));
+	}
 	if (err != SP_OK)
 		op_fail(b, op, err, 0);
 	else

@@ -2,6 +2,7 @@
  * sessions, connections and logins end, until an operator has looked (sallyport limits unfreeze). */
 #include "rooms/broker/broker.h"
 #include "rooms/broker/login.h"
+#include "rooms/broker/trial.h"
 #include "sys/log.h"
 
 static void
@@ -32,6 +33,7 @@ user_frozen(struct broker *b, int64_t user)
 	account_actor(&account, &actor);
 	record_init(&rec, EVENT_USER_CHANGED, &actor, 0);
 	record_text(&rec, "changed", SPAN_LIT("frozen"));
+	trial_now(b, &rec);
 	ledger_note(b, &rec);
 	if ((op = op_new(b, NULL, sizeof(*op))) != NULL)
 		op_commit(b, op, frozen_done);

@@ -199,11 +199,40 @@ make_room(struct broker *b, int64_t user)
 	return n < SESSIONS_MAX ? SP_OK : sql_run(b->db, SQL_SESSION_REMOVE, SI(oldest));
 }
 
+static int
+make_tokens(struct session_tokens *t)
+{
+	int err = token_make("spa_", t->access, t->access_hash);
+
+	if (err == SP_OK)
+		err = token_make("spr_", t->refresh, t->refresh_hash);
+	t->is_made = err == SP_OK;
+	return err;
+}
+
+int
+session_record(const struct actor *actor, struct session_tokens *t, struct record *rec)
+{
+	char line[256];
+	struct text text = text_of(line, sizeof(line));
+	int err = make_tokens(t);
+
+	if (err != SP_OK)
+		return err;
+	text_str(&text, "access=");
+	text_hex(&text, span_of(t->access_hash, 16));
+	text_str(&text, " refresh=");
+	text_hex(&text, span_of(t->refresh_hash, 16));
+	text_fmt(
+	    &text, " user=%lld listener=%u", (long long)actor->user, (unsigned)actor->listener);
+	record_text(rec, "tokens", text_span(&text));
+	return SP_OK;
+}
+
 int
 session_add(struct broker *b, struct actor *actor, enum door door, struct session_tokens *ret)
 {
 	const struct conf *c = &b->start.conf;
-	uint8_t access[32], refresh[32];
 	int64_t now_us = b->wall_us();
 	int64_t end_us = now_us + c->session_max * 1000000;
 	int err;
@@ -215,12 +244,13 @@ session_add(struct broker *b, struct actor *actor, enum door door, struct sessio
 		ret->access_end_us = end_us = 0;
 	else if ((err = make_room(b, actor->user)) != SP_OK)
 		return err;
-	if ((err = token_make("spa_", ret->access, access)) != SP_OK ||
-	    (err = token_make("spr_", ret->refresh, refresh)) != SP_OK)
+	if (!ret->is_made && (err = make_tokens(ret)) != SP_OK)
 		return err;
 	err = sql_run(b->db, SQL_SESSION_ADD, SI(actor->user), SI(actor->listener),
-	    SB(span_of(access, 32)), SB(span_of(refresh, 32)), SI(now_us), SI(ret->access_end_us),
-	    SI(end_us), ST(span_str(actor->address)), ST(span_str(actor->agent)), SI(door));
+	    SB(span_of(ret->access_hash, 32)), SB(span_of(ret->refresh_hash, 32)), SI(now_us),
+	    SI(ret->access_end_us), SI(end_us), ST(span_str(actor->address)),
+	    ST(span_str(actor->agent)), SI(door));
+	ret->is_made = false; /* the next session has others */
 	ret->session = db_last_id(b->db);
 	actor->session = ret->session;
 	actor->token = 0;
@@ -301,7 +331,8 @@ login_proved(struct broker *b, struct op *op, const struct answer *a)
 	record_init(&rec, EVENT_LOGIN, &op->actor, op->serial);
 	record_text(
 	    &rec, "proof", l->attempt.by_code ? SPAN_LIT("password,code") : SPAN_LIT("password"));
-	if ((err = ledger_record(b, op, &rec, login_recorded)) != SP_OK) {
+	if ((err = session_record(&op->actor, &l->tokens, &rec)) != SP_OK ||
+	    (err = ledger_record(b, op, &rec, login_recorded)) != SP_OK) {
 		attempt_refund(b, &l->attempt);
 		op_fail(b, op, err, 1);
 	}

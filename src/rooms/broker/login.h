@@ -27,10 +27,15 @@ int worker_is(const struct worker *w, int64_t user) MUST_USE;
 void worker_login(struct worker *w, const struct actor *actor, int64_t token_end_us);
 /* agent_take - a copy of what the client calls itself, valid UTF-8. */
 void agent_take(struct actor *actor, struct span agent);
-/* session_add - a new session for the actor; inside the transaction.  One of the SFTP door has
- * tokens that nobody is told, and no end: it ends with its connection. */
+/* session_add - a new session for the actor; inside the transaction.  ret: all zero, or after
+ * session_record.  One of the SFTP door has tokens that nobody is told, and no end: it ends with
+ * its connection. */
 int session_add(
     struct broker *b, struct actor *actor, enum door door, struct session_tokens *ret) MUST_USE;
+/* session_record - make the tokens, and say in the record of the login what the session's row will
+ * be: half of each hash, which tells nobody a token (ipc/rows.def, SESSION). */
+int session_record(
+    const struct actor *actor, struct session_tokens *t, struct record *rec) MUST_USE;
 /* session_reply - SESSION to the worker; wipes the tokens. */
 void session_reply(struct broker *b, uint64_t serial, struct session_tokens *t);
 /* login_failed - record a failed login (or count it, when there are too many) and then answer err,

@@ -68,6 +68,8 @@ main(int argc, char **argv)
 		return init_main(argv);
 	if (argc == 4 && strcmp(argv[1], "--check") == 0)
 		return offline_check(argv[2], argv[3]);
+	if (argc == 3 && strcmp(argv[1], "--rows") == 0)
+		return offline_rows(argv[2]);
 	b = broker_new();
 	room_enter(ROOM_BROKER, argc, argv, &b->start, broker_take, b);
 	broker_open(b);

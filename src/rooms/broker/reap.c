@@ -7,6 +7,7 @@
 #include "rooms/broker/put.h"
 #include "rooms/broker/scrub.h"
 #include "rooms/broker/store.h"
+#include "rooms/broker/trial.h"
 #include "sys/dirlist.h"
 #include "sys/log.h"
 
@@ -24,6 +25,7 @@
 struct shred {
 	struct op op;
 	int64_t version, org, size;
+	uint64_t entry;
 	uint8_t (*blobs)[16]; /* owned: files to remove after the commit */
 	size_t n_blobs;
 };
@@ -51,6 +53,8 @@ shredded(struct broker *b, struct op *op, const struct answer *a)
 		blobfile_remove(b, s->blobs[i]);
 	if (a->err == SP_OK)
 		b->count.shredded++;
+	else
+		ledger_undone(b, op, s->entry, sp_strerror(a->err));
 	shred_over(b, op);
 }
 
@@ -124,6 +128,8 @@ shred_recorded(struct broker *b, struct op *op, const struct answer *a)
 	struct shred *s = (struct shred *)op;
 	int err = b->hold_shredding ? SP_ECONFLICT : a->err;
 
+	s->entry = a->entry;
+
 	if (err == SP_OK && (err = db_mark(b->db)) == SP_OK) {
 		if ((err = shred_rows(b, s)) == SP_OK)
 			err = db_keep(b->db);
@@ -134,6 +140,7 @@ shred_recorded(struct broker *b, struct op *op, const struct answer *a)
 		op_commit(b, op, shredded);
 		return;
 	}
+	ledger_undone(b, op, s->entry, sp_strerror(err));
 	log_warning("version %lld was not shredded: %s", (long long)s->version, sp_strerror(err));
 	shred_over(b, op);
 }

@@ -36,6 +36,7 @@ reconcile_start(struct broker *b)
 	int err = op != NULL ? SP_OK : SP_ENOMEM;
 
 	b->is_reconciling = true;
+	b->reconcile_from = b->max_entry;
 	if (err == SP_OK) {
 		err = ledger_intents(b, op, (uint64_t)db_meta(b->db, "last_entry") + 1, failed);
 		b->reconcile_ref = op->ref;
@@ -72,15 +73,22 @@ reconcile_intent(struct broker *b, const struct ipc_intent *m)
 
 	if (m->ref != b->reconcile_ref || !b->is_reconciling)
 		return;
-	err = sql_get(b->db, SQL_VERSION_BY_ENTRY, &version, SI(m->entry));
-	if (err != 0 || is_in_hand(b, m->upload))
+	if (m->event != EVENT_FILE_CREATED && m->event != EVENT_FILE_REPLACED)
+		/* answers come in order and are acted upon at once */
+		err = m->entry <= b->reconcile_from;
+	else
+		err = is_in_hand(b, m->upload)
+			  ? 1
+			  : sql_get(b->db, SQL_VERSION_BY_ENTRY, &version, SI(m->entry));
+	if (err != 0)
 		return;
 	log_warning(
 	    "entry %llu of the audit log was not carried out", (unsigned long long)m->entry);
 	record_init(&rec, EVENT_RECONCILED, &nobody, 0);
 	rec.path = m->path;
 	record_num(&rec, "intent", (int64_t)m->entry);
-	record_text(&rec, "upload", m->upload);
+	if (m->upload.len != 0)
+		record_text(&rec, "upload", m->upload);
 	ledger_note(b, &rec);
 }
 

@@ -5,6 +5,7 @@
 #include "rooms/broker/move.h"
 #include "rooms/broker/put.h"
 #include "rooms/broker/store.h"
+#include "rooms/broker/trial.h"
 
 struct renaming {
 	struct op op;
@@ -15,6 +16,7 @@ struct renaming {
 	    victim; /* what the record says; victim: the version that is replaced */
 	uint64_t entry;
 	char from[PATH_MAX_BYTES + 1], to[PATH_MAX_BYTES + 1];
+	char rows[ROWS_DETAIL_MAX]; /* of a folder, as they are on record */
 };
 
 static void
@@ -110,7 +112,10 @@ carry_out(struct broker *b, struct renaming *r)
 	access_done(&access);
 	if (err != SP_OK)
 		return err;
-	return is_as_recorded(r, m) ? move_apply(b, m) : SP_ECONFLICT;
+	if (!is_as_recorded(r, m))
+		return SP_ECONFLICT;
+	err = move_apply(b, m);
+	return err == SP_OK ? trial_done(b, &r->op, r->entry, r->rows) : err;
 }
 
 static void
@@ -131,9 +136,16 @@ rename_recorded(struct broker *b, struct op *op, const struct answer *a)
 }
 
 static int
-record_rename(struct broker *b, struct renaming *r, const struct move *m)
+try_move(struct broker *b, void *arg)
+{
+	return move_apply(b, arg);
+}
+
+static int
+record_rename(struct broker *b, struct renaming *r, struct move *m)
 {
 	struct record rec;
+	int err;
 
 	record_init(&rec, r->is_file ? EVENT_FILE_RENAMED : EVENT_FOLDER_RENAMED, &r->op.actor,
 	    r->op.serial);
@@ -142,17 +154,21 @@ record_rename(struct broker *b, struct renaming *r, const struct move *m)
 	record_text(&rec, "from", span_str(r->from));
 	ipc_pair_put(&rec.detail, "to", span_str(r->to)); /* whole: it is nowhere else */
 	record_num(&rec, r->is_file ? "file" : "folder", r->id);
+	record_num(&rec, "into", m->place.folder.id);
 	if (r->is_file)
 		record_num(&rec, "version", r->version);
 	if (r->victim != 0) {
 		record_num(&rec, "replaced", r->victim);
+		record_num(&rec, "replaced-file", m->victim.id);
 		record_takes(&rec, r->op.actor.user, m->victim.org, 1, m->victim.size);
 	}
+	if (!r->is_file && (err = trial_run(b, try_move, m, r->rows, &rec)) != SP_OK)
+		return err;
 	return ledger_record(b, &r->op, &rec, rename_recorded);
 }
 
 static int
-begin_rename(struct broker *b, struct worker *w, const struct move *m, bool replace)
+begin_rename(struct broker *b, struct worker *w, struct move *m, bool replace)
 {
 	struct renaming *r = op_new(b, w, sizeof(*r));
 	int err;

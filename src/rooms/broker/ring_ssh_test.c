@@ -311,7 +311,7 @@ test_revoked(void **state)
 	/* sessions of connections do not outlive the broker */
 	w = connect_ssh(s);
 	assert_int_equal(by_key(w, &g, false, NULL), SSH_AUTH_DONE);
-	struct session_tokens t;
+	struct session_tokens t = {.is_made = false};
 	struct actor a = {.user = 2, .listener = 0};
 	assert_int_equal(session_add(s->b, &a, DOOR_SFTP, &t), SP_OK);
 	assert_int_equal(session_add(s->b, &a, DOOR_HTTPS, &t), SP_OK);

@@ -1,5 +1,6 @@
 /* store.c - changes of the tree. */
 #include "rooms/broker/store.h"
+#include "rooms/broker/rows.h"
 
 int
 folder_add(struct broker *b, int64_t org, int64_t parent, struct span name, bool inherit,
@@ -143,6 +144,8 @@ folder_remove(struct broker *b, int64_t folder, int64_t *ret_files, int64_t *ret
 	    (err = sql_run(
 		 b->db, SQL_FOLDER_COUNT_FOLDERS, SI(f.parent), SI(-1), SI(b->wall_us()))) == SP_OK)
 		err = folder_account(b->db, f.parent, -*ret_bytes);
+	if (err == SP_OK)
+		err = rows_forget(b->db); /* the record names the folder: all below goes with it */
 	broker_policy_changed(b);
 	if (err == SP_OK)
 		return db_keep(b->db);

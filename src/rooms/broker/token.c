@@ -352,7 +352,6 @@ static int
 renew(struct broker *b, struct token_change *t)
 {
 	struct session_row row;
-	uint8_t access[32], refresh[32];
 	int64_t now_us = b->wall_us();
 	int err = session_get(b->db, SQL_SESSION_BY_REFRESH, t->hash, &row);
 
@@ -362,13 +361,12 @@ renew(struct broker *b, struct token_change *t)
 	t->tokens.access_end_us = now_us + b->start.conf.token_lifetime * 1000000;
 	if (t->tokens.access_end_us > row.end_us)
 		t->tokens.access_end_us = row.end_us;
-	if ((err = token_make("spa_", t->tokens.access, access)) != SP_OK ||
-	    (err = token_make("spr_", t->tokens.refresh, refresh)) != SP_OK ||
-	    (err = db_mark(b->db)) != SP_OK)
+	if ((err = db_mark(b->db)) != SP_OK)
 		return err;
 	if ((err = sql_run(b->db, SQL_SPENT_ADD, SB(span_of(t->hash, 32)), SI(row.id))) == SP_OK)
-		err = sql_run(b->db, SQL_SESSION_RENEW, SI(row.id), SB(span_of(access, 32)),
-		    SB(span_of(refresh, 32)), SI(now_us), SI(t->tokens.access_end_us));
+		err = sql_run(b->db, SQL_SESSION_RENEW, SI(row.id),
+		    SB(span_of(t->tokens.access_hash, 32)), SB(span_of(t->tokens.refresh_hash, 32)),
+		    SI(now_us), SI(t->tokens.access_end_us));
 	if (err == SP_OK)
 		return db_keep(b->db);
 	db_undo(b->db);
@@ -493,6 +491,8 @@ refresh_begin(struct broker *b, struct worker *w, struct token_change *t)
 	t->op.actor.scopes = RIGHT_ALL;
 	record_init(&rec, EVENT_TOKEN_REFRESH, &t->op.actor, t->op.serial);
 	record_num(&rec, "session", row.id);
+	if ((err = session_record(&t->op.actor, &t->tokens, &rec)) != SP_OK)
+		return err;
 	return ledger_record(b, &t->op, &rec, refresh_recorded);
 }
 

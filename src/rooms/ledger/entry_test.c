@@ -157,6 +157,10 @@ test_events(void **state)
 	assert_false(event_by_broker(EVENT_UPLOAD_RESUMED));
 	assert_false(event_by_broker(EVENT_LOG_CREATED));
 	assert_false(event_by_broker(EVENT_WORKER_VIOLATION));
+	/* a stolen broker does not say that all is well */
+	assert_false(event_by_broker(EVENT_VERIFY_OK));
+	assert_false(event_by_broker(EVENT_VERIFY_FAILED));
+	assert_false(event_by_broker(EVENT_SETTINGS));
 	assert_false(event_by_broker(9999));
 	assert_true(event_is_kept(EVENT_FILE_READ));
 	assert_true(event_is_kept(EVENT_RELEASE_REFUSED));

@@ -1,4 +1,4 @@
-/* intents.c - at the broker's start: which uploads does the log know as finished? */
+/* intents.c - at the broker's start: which changes of the database does the log know? */
 #include "rooms/ledger/ledger.h"
 
 #include "store/tlog_json.h"
@@ -8,22 +8,41 @@
 #define WAITING_MAX 64u	   /* answers that wait for the broker: then pause */
 #define PAUSE_MS 2
 
-/* Is this entry a finished upload?  Fills event, upload and path. */
+/* changes that say themselves what they do, without "rows" */
+static const enum event changes[] = {EVENT_FILE_CREATED, EVENT_FILE_REPLACED, EVENT_FILE_DELETED,
+    EVENT_FILE_RENAMED, EVENT_FILE_SHREDDED, EVENT_FOLDER_DELETED, EVENT_REVOKED};
+
+/* The number of the change that this entry is about to make; 0: of none. */
+static uint16_t
+change_of(struct span entry, struct span detail)
+{
+	char name[32];
+	struct span rows;
+
+	tlog_json_text(entry, "event", name, sizeof(name));
+	for (size_t i = 0; i < ARRAY_LEN(changes); i++)
+		if (span_eq_str(span_str(name), event_row((uint16_t)changes[i])->name))
+			return (uint16_t)changes[i];
+	/* what "reconciled" says of rows is so already */
+	if (span_eq_str(span_str(name), event_row(EVENT_RECONCILED)->name) ||
+	    tlog_json_get(detail, "rows", &rows) != SP_OK)
+		return 0;
+	return EVENT_ADMIN_CALL;
+}
+
+/* Is this entry a change of the database?  Fills event, upload and path. */
 static bool
 is_intent(struct span entry, struct ipc_intent *m, char upload[40], char *path, size_t cap)
 {
-	char name[32];
-	struct span detail;
+	struct span detail = span_of(NULL, 0);
 
-	tlog_json_text(entry, "event", name, sizeof(name));
-	if (span_eq_str(span_str(name), event_row(EVENT_FILE_CREATED)->name))
-		m->event = EVENT_FILE_CREATED;
-	else if (span_eq_str(span_str(name), event_row(EVENT_FILE_REPLACED)->name))
-		m->event = EVENT_FILE_REPLACED;
-	else
+	if (tlog_json_get(entry, "detail", &detail) != SP_OK)
+		detail = span_of(NULL, 0);
+	m->event = change_of(entry, detail);
+	if (m->event == 0)
 		return false;
 	upload[0] = '\0';
-	if (tlog_json_get(entry, "detail", &detail) == SP_OK)
+	if (detail.len != 0)
 		tlog_json_text(detail, "upload", upload, 33);
 	tlog_json_text(entry, "path", path, cap);
 	m->upload = span_str(upload);

@@ -25,8 +25,8 @@ enum { EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
 /* What the broker asked the vault for, until it is answered. */
 struct order {
 	struct order *next;
-	/* IPC_RELEASE, IPC_KEY_NEW, IPC_SEAL, IPC_REWRAP, IPC_ORG_KEY, IPC_V_FREEZE; IPC_RECORD: of a
-	 * deletion */
+	/* IPC_RELEASE, IPC_KEY_NEW, IPC_SEAL, IPC_REWRAP, IPC_ORG_KEY, IPC_V_FREEZE; IPC_RECORD: of
+	 * a deletion */
 	uint16_t kind;
 	uint64_t broker; /* generation of the link that asked */
 	uint64_t number; /* on the vault's link */

@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "crypto/certificate.h"
-#include "proto/http/scanner.h"
 #include "rooms/supervisor/supervisor.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -175,36 +174,6 @@ read_certificate(
 		return SP_ECONFIG;
 	}
 	*ret_fd = memfd_of("certificate", span_of(content, len));
-	return *ret_fd < 0 ? *ret_fd : SP_OK;
-}
-
-/* ---- ScannerFile ---- */
-
-/* ret_fd: a sealed copy of it; empty when there is none. */
-static int
-read_scanner(const struct instance *in, const struct conf *c, int *ret_fd, char *why, size_t cap)
-{
-	DEFER(mem_freep) uint8_t *content = NULL;
-	char path[2100], reason[192];
-	size_t len = 0;
-	int err = SP_OK;
-
-	if (strcmp(c->scanner_file, "none") != 0) {
-		err = instance_path(in, c->scanner_file, path, sizeof(path));
-		if (err == SP_OK)
-			err = instance_read(path, PROBE_FILE_MAX, &content, &len);
-		if (err != SP_OK) {
-			(void)snprintf(
-			    why, cap, "ScannerFile %s: %s", c->scanner_file, sp_strerror(err));
-			return SP_ECONFIG;
-		}
-		err = probe_file_check(span_of(content, len), reason, sizeof(reason));
-		if (err != SP_OK) {
-			(void)snprintf(why, cap, "%s: %s", path, reason);
-			return err;
-		}
-	}
-	*ret_fd = memfd_of("scanner", span_of(content, len));
 	return *ret_fd < 0 ? *ret_fd : SP_OK;
 }
 
@@ -424,7 +393,7 @@ instance_open(struct instance *in, const char *dir, bool as_root)
 		sp_die(EXIT_CONFIG, "%s", why);
 	if (alarms_check(in, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
-	if (read_scanner(in, &in->conf, &in->scanner_fd, why, sizeof(why)) != SP_OK)
+	if (instance_scanner(in, &in->conf, &in->scanner_fd, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	in->conf_fd = conf_file(&in->conf);
 	if (in->conf_fd < 0)
@@ -474,7 +443,7 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	if (err == SP_OK)
 		err = instance_limits(in, &fresh_limits, &limits, why, cap);
 	if (err == SP_OK)
-		err = read_scanner(in, &merged, &probes, why, cap);
+		err = instance_scanner(in, &merged, &probes, why, cap);
 	if (err != SP_OK)
 		return err;
 	conf = conf_file(&merged);

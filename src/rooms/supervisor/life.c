@@ -154,6 +154,7 @@ reload(struct sup *s)
 			seat_sent(&s->seats[i], send_reload(&s->seats[i]));
 	pools_fill(s);
 	notice(s, EVENT_SERVER_RELOAD, 0, ROOM_SUPERVISOR, "");
+	settings_note(s);
 	log_info("settings and certificates were loaded anew");
 }
 
@@ -263,6 +264,7 @@ life_started(struct sup *s)
 {
 	s->started = true;
 	notice(s, EVENT_SERVER_START, 0, ROOM_SUPERVISOR, SALLYPORT_VERSION);
+	settings_note(s);
 	log_info("serving HTTPS on %s, administration on %s, SFTP on %s", s->inst.conf.https_listen,
 	    s->inst.conf.admin_listen, s->inst.conf.sftp_listen);
 	tick(s, -1, 0);

@@ -30,6 +30,7 @@ static const struct operator_row {
     {IPC_LIMITS_CONFIRM, IPC_LIMITS_CHANGED, ROOM_VAULT, limits_confirm_prepare, limits_confirm_act},
     {IPC_DECOY_CHANGE, IPC_DECOY_DONE, ROOM_SUPERVISOR, decoys_prepare, decoys_act},
     {IPC_DECOY_LIST, IPC_DECOY_ROWS, ROOM_SUPERVISOR, decoys_list_prepare, decoys_list},
+    {IPC_VERIFY_RESULT, IPC_VERIFY_RECORDED, ROOM_SUPERVISOR, verify_prepare, verify_act},
 };
 
 /* One connection: one request and its answer. */

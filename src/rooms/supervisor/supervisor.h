@@ -232,6 +232,12 @@ void instance_counters(const struct instance *in);
  * path. returns  SP_ENOTFOUND where there is none (a root key that only a passphrase gives) */
 int instance_file(
     const struct instance *in, enum ipc_file_what what, char *ret_name, size_t cap) MUST_USE;
+/* instance_scanner - ScannerFile, checked.
+ *   ret_fd    a sealed copy, owned; empty when there is none
+ *   why, cap  one sentence on failure: "DIR/file: line 3: a score is 1 to 1000"
+ *   errors    SP_ECONFIG */
+int instance_scanner(const struct instance *in, const struct conf *c, int *ret_fd, char *why,
+    size_t cap) MUST_USE;
 /* instance_serial - a number that no worker has had, in this run or an earlier one.  SP_EIO and the
  * like */
 int instance_serial(struct instance *in, uint64_t *ret) MUST_USE;
@@ -291,6 +297,13 @@ void seat_report(struct seat *seat);
 void seats_report(struct sup *s);
 /* pools_report - tell the broker of pools that have changed since it was told. */
 void pools_report(struct sup *s, bool all);
+/* verify_prepare, verify_act - VERIFY_RESULT (settings.c). */
+struct operator;
+struct operator_entry;
+int verify_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int verify_act(struct operator* o, struct span body) MUST_USE;
+/* settings_note - put on record what the files of the settings are (settings.c). */
+void settings_note(struct sup *s);
 /* notice - a line in the audit log, as soon as the ledger takes it. */
 void notice(struct sup *s, uint16_t event, uint64_t serial, enum room room, const char *text);
 /* notice_first - the same for what may be done only when it is on record: operator_noted hears ref
