@@ -78,6 +78,7 @@ def test_the_sftp_door_says_which_limit(server, tmp_path):
         for i in range(7):
             try:
                 handle = c.sftp.open(f"f{i}")
+                c.sftp.read(handle, 0, 10)
                 c.sftp.close(handle)
                 got += 1
             except Exception as e:
@@ -134,7 +135,7 @@ def test_repeated_overrun_freezes(server):
     with ended():
         for _ in range(6):
             codes.append(alice.fetch(paths[5]).status_code)
-    assert set(codes) <= {429, 403, 401} and codes.count(429) <= 3
+    assert set(codes) <= {429, 403, 401, 503} and codes.count(429) <= 3  # 503: the worker was cut from the broker before its end
     assert server.run("user", "show", "alice", "--json").json()["status"] == "frozen"
     with server.anonymous() as c:
         assert server.grant(c, grant_type="password", username="alice", password="correct horse battery").status_code in (400, 401)

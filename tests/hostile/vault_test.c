@@ -244,7 +244,8 @@ from_ledger(void *arg, uint16_t id, const char *name, struct span body, bool mal
 {
 	struct sweep *w = arg;
 	struct play *p = w->p;
-	bool order = (id >= IPC_V_RELEASE && id <= IPC_V_ORG_KEY) || id == IPC_V_FREEZE;
+	bool order = (id >= IPC_V_RELEASE && id <= IPC_V_ORG_KEY) || id == IPC_V_FREEZE ||
+		     id == IPC_V_DELETE;
 	struct chan_msg m;
 	int err;
 
