@@ -38,7 +38,7 @@ LARGE = 300_000  # bytes: in a blob of its own; small files are in the database
 REFUSALS = {"login.failed", "login.lockout", "login.aggregate", "denied", "limit", "scanner", "address.slowed", "address.banned", "alarm",
             "otp.check", "server.start", "log.recovered"}
 # What an insider's own login may add, in the insider's own home.
-OWN = {"login", "logout", "token.refresh", "file.read", "file.created", "file.replaced", "file.deleted", "file.renamed", "file.touched", "upload.aborted",
+OWN = {"login", "login.newnet", "logout", "token.refresh", "file.read", "file.created", "file.replaced", "file.deleted", "file.renamed", "file.touched", "upload.aborted",
        "upload.resumed", "key.seal", "folder.created", "folder.deleted", "folder.renamed", "file.shredded", "file.check"}
 
 # All that a thief could want to change; each query's first column of {} says whose row it is.
@@ -427,6 +427,7 @@ class House:
     def odd_entries(self, thief, changes):
         thief.record = self.entries(thief.first)
         home = f"/Home/{thief.inside}"
+        changes = {*changes, "login.newnet"} if "login" in changes else changes
         for e in thief.record:
             own = thief.inside and e["event"] in OWN and e.get("user", thief.inside if e["event"] == "key.seal" else None) == thief.inside
             if e["event"] not in REFUSALS and e["event"] not in changes and not (own and (e.get("path", home) + "/").startswith(home + "/")):
