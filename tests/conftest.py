@@ -33,7 +33,7 @@ def copy_programs():
         shutil.copy(program, folder / program.name)
     evil = "tests/hostile"  # lib/evil.py looks for them above the programs
     (folder / evil).mkdir(parents=True)
-    for name in ("evil_worker", "evil_worker_sftp", "evil_broker"):
+    for name in ("evil_worker", "evil_worker_sftp", "evil_broker", "evil_messenger"):
         shutil.copy(next(p / evil / name for p in binary().parents if (p / evil / name).exists()), folder / evil / name)
     os.environ["SALLYPORT_BIN"] = str(folder / "sallyport")
     return folder

@@ -17,6 +17,7 @@ seccomp='seccomp_.*'
 run='execl|execle|execlp|execv|execve|execvp|execvpe|execveat|fexecve|posix_spawnp?|fork|vfork|_Fork|system|popen|dlopen|dlsym'
 out='socket|connect|bind|listen|getaddrinfo|gethostbyname|res_query|accept|accept4|socketpair'
 tls='SSL_.*'
+curl='curl_.*'
 for name in $(sed -n 's/^ROOM([A-Z_]*, *\([a-z-]*\),.*/\1/p' "$2"); do
 	[ "$name" = sallyport ] && binary=sallyport || binary=sallyport-$name
 	file=$(find "$1/src" -name "$binary" -type f -perm -u+x | head -n 1)
@@ -36,8 +37,9 @@ for name in $(sed -n 's/^ROOM([A-Z_]*, *\([a-z-]*\),.*/\1/p' "$2"); do
 	worker-https | sallyport) ;;
 	*) forbid "$name" "$file" "$tls" ;;
 	esac
+	[ "$name" = messenger ] || forbid "$name" "$file" "$curl"
 	case $name in
-	vault | ledger | signer | authenticator | scrubber | worker-https | worker-sftp) forbid "$name" "$file" "$out" ;;
+	vault | ledger | signer | authenticator | scrubber | courier | worker-https | worker-sftp) forbid "$name" "$file" "$out" ;;
 	gate-https | gate-sftp) forbid "$name" "$file" 'socket|connect|bind|listen' ;;
 	broker) forbid "$name" "$file" 'socket|connect|bind|listen' ;;
 	esac

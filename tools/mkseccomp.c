@@ -22,6 +22,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -41,12 +42,13 @@ enum profile_set {
 	P_GATE = BIT_GATE_HTTPS | BIT_GATE_SFTP,
 	P_WORKER = BIT_WORKER_HTTPS | BIT_WORKER_SFTP,
 	P_EVERY = BIT_LEDGER | BIT_VAULT | BIT_SIGNER | BIT_BROKER | BIT_AUTHENTICATOR | P_GATE |
-		  P_WORKER | BIT_SCRUBBER,
-	P_FILES = BIT_LEDGER | BIT_VAULT | BIT_BROKER | P_WORKER | BIT_SCRUBBER,
-	P_THREADS = BIT_LEDGER | BIT_BROKER | P_WORKER,
-	P_SENDERS = BIT_BROKER | P_GATE,
+		  P_WORKER | BIT_SCRUBBER | BIT_COURIER | BIT_MESSENGER,
+	P_FILES = BIT_LEDGER | BIT_VAULT | BIT_BROKER | P_WORKER | BIT_SCRUBBER | BIT_COURIER,
+	P_THREADS = BIT_LEDGER | BIT_BROKER | P_WORKER | BIT_MESSENGER,
+	P_SENDERS = BIT_BROKER | P_GATE | BIT_COURIER,
 	P_ACCEPT = BIT_BROKER | P_GATE,
-	P_PATHS = BIT_LEDGER | BIT_BROKER,
+	P_PATHS = BIT_LEDGER | BIT_BROKER | BIT_COURIER,
+	P_MESSENGER = BIT_MESSENGER,
 };
 
 struct room_name {
@@ -98,7 +100,7 @@ static void
 add_rules(scmp_filter_ctx ctx, unsigned bit, bool sanitize)
 {
 #define ALLOW(profiles, call, ...) ROW(profiles, SCMP_ACT_ALLOW, call, ##__VA_ARGS__)
-#define REFUSE(profiles, err, call) ROW(profiles, SCMP_ACT_ERRNO(err), call)
+#define REFUSE(profiles, err, call, ...) ROW(profiles, SCMP_ACT_ERRNO(err), call, ##__VA_ARGS__)
 #define SANITIZE_ALLOW(profiles, call, ...)                                                        \
 	if (sanitize)                                                                              \
 	ROW(profiles, SCMP_ACT_ALLOW, call, ##__VA_ARGS__)

@@ -11,7 +11,7 @@
 #include "sys/fd.h"
 #include "sys/operator.h"
 
-#define CONF_TEXT_MAX 32768u
+#define CONF_TEXT_MAX 65536u
 #define DIR_BYTES_MAX                                                                              \
 	89u /* with "/run/control.sock" it fits the 108 bytes of sun_path, unix(7)                 \
 	     */
@@ -136,7 +136,8 @@ init_place(const char *dir)
 static int
 make_folders(struct init *in)
 {
-	static const char *const names[] = {"keys", "vault", "db", "blobs", "ledger", "run"};
+	static const char *const names[] = {
+	    "keys", "vault", "db", "blobs", "ledger", "courier", "run"};
 
 	in->dirfd = temp_folder(in->dir, in->temp, sizeof(in->temp));
 	if (in->dirfd < 0)
@@ -180,7 +181,8 @@ init_give_away(const char *temp, const struct conf *conf)
 	static const struct {
 		const char *name;
 		enum room room;
-	} owned[] = {{"db", ROOM_BROKER}, {"blobs", ROOM_BROKER}, {"ledger", ROOM_LEDGER}};
+	} owned[] = {{"db", ROOM_BROKER}, {"blobs", ROOM_BROKER}, {"ledger", ROOM_LEDGER},
+	    {"courier", ROOM_COURIER}};
 	char path[4200];
 	int rc;
 

@@ -59,6 +59,9 @@ copy_all(struct restore *r)
 		rc = copy_tree(&r->copy, folders[i]);
 	if (rc == SP_OK && (rc = dir_make_at(r->copy.to, "run", 0700)) != SP_OK)
 		rc = cli_fail(rc, "%s/run: %s", r->temp, sp_strerror(rc));
+	/* empty: the courier takes the alarms of the last days from the audit log again */
+	if (rc == SP_OK && (rc = dir_make_at(r->copy.to, "courier", 0700)) != SP_OK)
+		rc = cli_fail(rc, "%s/courier: %s", r->temp, sp_strerror(rc));
 	return rc;
 }
 

@@ -52,7 +52,7 @@ crypto_ready(void)
 	uint8_t key[KEY_BYTES] = {0}, iv[12] = {0}, ct[1], pt[1], tag[16], out[64];
 	int r = SP_OK;
 
-	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
 		return failed();
 	if (crypto_random(out, sizeof(out)) != SP_OK || sha256(SPAN_LIT("x"), out) != SP_OK ||
 	    hmac_sha256(SPAN_LIT("k"), SPAN_LIT("x"), out) != SP_OK ||
@@ -76,6 +76,19 @@ crypto_random(void *out, size_t n)
 		p += part;
 		n -= (size_t)part;
 	}
+	return SP_OK;
+}
+
+int
+crypto_reseed(void)
+{
+	/* in this order: the first is seeded by the kernel, the others by the first */
+	EVP_RAND_CTX *all[] = {
+	    RAND_get0_primary(NULL), RAND_get0_public(NULL), RAND_get0_private(NULL)};
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (all[i] == NULL || EVP_RAND_reseed(all[i], 0, NULL, 0, NULL, 0) != 1)
+			return failed();
 	return SP_OK;
 }
 

@@ -21,6 +21,10 @@ int crypto_ready(void) MUST_USE;
 /* crypto_random - n unpredictable bytes (RAND_bytes: seeded by the kernel). errors SP_ECRYPTO */
 int crypto_random(void *out, size_t n) MUST_USE;
 
+/* crypto_reseed - after a fork: seed every generator of this process anew from the kernel, so that it gives other bytes
+ * than the process that it was copied from and all its other copies.  errors SP_ECRYPTO */
+int crypto_reseed(void) MUST_USE;
+
 /* sha256 - hash of one span.  struct sha256 streams; sha256_done gives the hash and frees. */
 int sha256(struct span s, uint8_t out[SHA256_BYTES]) MUST_USE;
 struct sha256; /* opaque */

@@ -6,6 +6,10 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+
 /* The bytes of a hexadecimal literal, in buf. */
 static struct span
 hex(uint8_t *buf, size_t cap, const char *digits)
@@ -24,6 +28,34 @@ assert_hex(const uint8_t *got, size_t n, const char *digits)
 
 	assert_int_equal(hex(want, sizeof(want), digits).len, n);
 	assert_memory_equal(got, want, n);
+}
+
+static unsigned
+reseeds(EVP_RAND_CTX *rand)
+{
+	unsigned n = 0;
+	OSSL_PARAM p[] = {OSSL_PARAM_construct_uint(OSSL_DRBG_PARAM_RESEED_COUNTER, &n),
+	    OSSL_PARAM_construct_end()};
+
+	assert_non_null(rand);
+	assert_int_equal(EVP_RAND_CTX_get_params(rand, p), 1);
+	return n;
+}
+
+/* OpenSSL itself tells a copy from the original by the process's number alone. */
+static void
+test_reseed(void **state)
+{
+	EVP_RAND_CTX *all[] = {
+	    RAND_get0_primary(NULL), RAND_get0_public(NULL), RAND_get0_private(NULL)};
+	unsigned before[ARRAY_LEN(all)];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		before[i] = reseeds(all[i]);
+	assert_int_equal(crypto_reseed(), SP_OK);
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		assert_true(reseeds(all[i]) > before[i]);
 }
 
 static void
@@ -299,6 +331,7 @@ main(void)
 	    cmocka_unit_test(test_sha256),
 	    cmocka_unit_test(test_hmac),
 	    cmocka_unit_test(test_hkdf),
+	    cmocka_unit_test(test_reseed),
 	    cmocka_unit_test(test_crc32),
 	    cmocka_unit_test(test_aead),
 	    cmocka_unit_test(test_ed25519),

@@ -89,7 +89,13 @@ enum ipc_file_what {
 		      */
 	FILE_SCANNER, /* ScannerFile, sealed copy; absent when there is none: worker-https, broker
 		       */
+	FILE_COURIER_DIR,	  /* courier folder: courier */
+	FILE_ALARM_MAIL_PASSWORD, /* of AlarmMailPassword: courier */
+	FILE_ALARM_WEBHOOK_KEY,	  /* of AlarmWebhookKey: courier */
+	FILE_ALARM_CA,		  /* of AlarmCaFile, else empty: courier */
 };
+/* ALARMs of which the courier has not said that it took them, at most. */
+#define ALARM_WINDOW 32u
 enum ipc_by {
 	BY_PATH = 0,
 	BY_FOLDER = 1,

@@ -111,13 +111,36 @@ start_empty(struct room_start *r, enum room self)
 	chan_init(&r->supervisor, ROOM_SUPERVISOR_FD, self, ROOM_SUPERVISOR);
 }
 
+static void
+take_all(struct room_start *r, void (*early)(void *, struct chan_msg *), void *arg)
+{
+	uint8_t buf[IPC_MAX];
+	size_t most = 0;
+	bool go = false;
+
+	while (!go) {
+		struct chan_msg m;
+		int rc = chan_recv(&r->supervisor, PH_ANY, true, buf, sizeof buf, &m);
+
+		if (rc == SP_ECLOSED)
+			exit(0);
+		if (rc == SP_ESYS)
+			sp_die(EXIT_USAGE, "this is a part of Sallyport: its supervisor starts it, "
+					   "`sallyport serve` starts that");
+		if (rc < 0)
+			sp_die(EXIT_SOFTWARE, "from the supervisor: %s", sp_strerror(rc));
+		if (m.body.len > most)
+			most = m.body.len;
+		go = take_message(r, &m, early, arg);
+		chan_msg_done(&m);
+	}
+	mem_wipe(buf, most + 2 /* its id */);
+}
+
 void
 room_enter(enum room self, int argc, char **argv, struct room_start *ret,
     void (*early)(void *, struct chan_msg *), void *arg)
 {
-	uint8_t buf[IPC_MAX];
-	bool go = false;
-
 	if (argc > 1 && span_eq_str(span_str(argv[1]), "--version")) {
 		printf("sallyport-%s %s\n", room_table[self].name, SALLYPORT_VERSION);
 		exit(0);
@@ -128,21 +151,25 @@ room_enter(enum room self, int argc, char **argv, struct room_start *ret,
 	if (sandbox_prepare(ROOM_SUPERVISOR_FD) < 0)
 		sp_die(EXIT_SOFTWARE, "the kernel refused to prepare the sandbox");
 	start_empty(ret, self);
-	while (!go) {
-		struct chan_msg m;
-		int rc = chan_recv(&ret->supervisor, PH_ANY, true, buf, sizeof buf, &m);
+	take_all(ret, early, arg);
+}
 
-		if (rc == SP_ECLOSED)
-			exit(0);
-		if (rc == SP_ESYS)
-			sp_die(EXIT_USAGE, "this is a part of Sallyport: its supervisor starts it, "
-					   "`sallyport serve` starts that");
-		if (rc < 0)
-			sp_die(EXIT_SOFTWARE, "from the supervisor: %s", sp_strerror(rc));
-		go = take_message(ret, &m, early, arg);
-		chan_msg_done(&m);
-	}
-	mem_wipe(buf, sizeof buf);
+bool
+room_is_template(int argc, char **argv)
+{
+	static const char name[] = "sallyport-template-";
+
+	return argc == 1 && strncmp(argv[0], name, sizeof(name) - 1) == 0;
+}
+
+void
+room_again(struct room_start *r)
+{
+	/* descriptors did not come with the copy, and the template has let go of its own */
+	for (size_t i = 0; i < ARRAY_LEN(r->file_name); i++)
+		mem_freep(&r->file_name[i]);
+	start_empty(r, r->self);
+	take_all(r, NULL, NULL);
 }
 
 void

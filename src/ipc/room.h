@@ -30,6 +30,11 @@ struct room_start {
  *   argv   argv[1] may be "--version" (prints and exits 0)
  * extra messages that arrive before GO (LISTENER, WORKER_NEW, ...) are handed to early(arg, msg) when not NULL. */
 void room_enter(enum room self, int argc, char **argv, struct room_start *ret, void (*early)(void *, struct chan_msg *), void *arg);
+/* room_is_template - was this process started to be copied?  Then it is called sallyport-template-<door>. */
+bool room_is_template(int argc, char **argv);
+/* room_again - in a copy of a template, which has none of its descriptors: LINK and FILE messages until GO from the copy's
+ * own socket to the supervisor, as in room_enter. */
+void room_again(struct room_start *r);
 /* room_sandbox - the room's own profile and limits; then sends READY. paths as in sandbox_enter. */
 void room_sandbox(struct room_start *r, const struct sandbox_path *paths, size_t n, const struct sandbox_limits *limits, const char *note);
 /* room_reload - settings from a RELOAD message's descriptor (closed): SP_ECONFIG keeps the old ones. */

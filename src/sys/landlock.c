@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <linux/landlock.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "sys/fd.h"
@@ -30,6 +31,7 @@ struct ruleset_attr {
 	(FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |                \
 	    LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |                          \
 	    LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REFER | FS_TRUNCATE)
+#define FS_OF_FILE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE)
 /* ABI 1 has the rights up to MAKE_SYM, ABI 2 adds REFER */
 #define FS_ABI_1 ((LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1)
 
@@ -57,7 +59,7 @@ usable_abi(void)
 }
 
 static struct ruleset_attr
-attr_of(int abi, size_t *ret_size)
+attr_of(int abi, bool connects, size_t *ret_size)
 {
 	struct ruleset_attr a = {.handled_access_fs = FS_ABI_1};
 
@@ -67,7 +69,7 @@ attr_of(int abi, size_t *ret_size)
 	if (abi >= 3)
 		a.handled_access_fs |= FS_TRUNCATE;
 	if (abi >= 4) {
-		a.handled_access_net = NET_BIND_TCP | NET_CONNECT_TCP;
+		a.handled_access_net = NET_BIND_TCP | (connects ? 0 : NET_CONNECT_TCP);
 		*ret_size = offsetof(struct ruleset_attr, scoped);
 	}
 	if (abi >= 5)
@@ -84,9 +86,14 @@ grant(int ruleset, const struct sandbox_path *p, uint64_t handled)
 {
 	DEFER(close_fd) int fd = open(p->path, O_PATH | O_CLOEXEC);
 	struct landlock_path_beneath_attr rule = {.parent_fd = fd};
+	struct stat st;
 
 	if (fd == -1)
+		return (p->access & SANDBOX_OPTIONAL) != 0 ? SP_OK : refused(p->path);
+	if (fstat(fd, &st) == -1)
 		return refused(p->path);
+	if (!S_ISDIR(st.st_mode)) /* the kernel refuses rights of folders on a file */
+		handled &= FS_OF_FILE;
 	rule.allowed_access = ((p->access & SANDBOX_WRITE) != 0 ? FS_WRITE : FS_READ) & handled;
 	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == -1)
 		return refused(p->path);
@@ -94,11 +101,11 @@ grant(int ruleset, const struct sandbox_path *p, uint64_t handled)
 }
 
 int
-landlock_enter(const struct sandbox_path *paths, size_t n_paths, int *ret_abi)
+landlock_enter(const struct sandbox_path *paths, size_t n_paths, bool connects, int *ret_abi)
 {
 	int abi = usable_abi(), err;
 	size_t size;
-	struct ruleset_attr attr = attr_of(abi, &size);
+	struct ruleset_attr attr = attr_of(abi, connects, &size);
 	DEFER(close_fd) int ruleset = -1;
 
 	*ret_abi = abi;

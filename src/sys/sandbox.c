@@ -145,6 +145,30 @@ sandbox_drop_ids(uint32_t uid)
 	return check_dropped(uid);
 }
 
+/* What is left is what sandbox_drop_ids needs; the sets that could bring more back are empty. */
+static int
+keep_ids_only(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{.effective = 1u << CAP_SETUID | 1u << CAP_SETGID,
+	    .permitted = 1u << CAP_SETUID | 1u << CAP_SETGID}};
+	int err = drop_capability_sets();
+
+	if (err == SP_OK && syscall(SYS_capset, &head, data) == -1)
+		err = refused("capset");
+	return err;
+}
+
+int
+sandbox_template(bool as_root, int *ret_abi)
+{
+	int err = as_root ? keep_ids_only() : SP_OK;
+
+	if (err == SP_OK && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+		err = refused("PR_SET_DUMPABLE");
+	return err == SP_OK ? landlock_enter(NULL, 0, false, ret_abi) : err;
+}
+
 static int
 limit(__rlimit_resource_t what, const char *name, uint64_t value)
 {
@@ -213,7 +237,7 @@ sandbox_enter(const char *profile, const struct sandbox_path *paths, size_t n_pa
 	if (err == SP_OK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		err = refused("PR_SET_NO_NEW_PRIVS");
 	if (err == SP_OK)
-		err = landlock_enter(paths, n_paths, &state.landlock_abi);
+		err = landlock_enter(paths, n_paths, limits->connects, &state.landlock_abi);
 	if (err == SP_OK)
 		err = apply_seccomp(profile);
 	MARK_SANDBOXED();
@@ -230,5 +254,5 @@ sandbox_paths(const struct sandbox_path *paths, size_t n_paths, int *ret_abi)
 
 	if (err == SP_OK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		err = refused("PR_SET_NO_NEW_PRIVS");
-	return err == SP_OK ? landlock_enter(paths, n_paths, ret_abi) : err;
+	return err == SP_OK ? landlock_enter(paths, n_paths, false, ret_abi) : err;
 }

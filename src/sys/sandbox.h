@@ -15,7 +15,8 @@ struct sandbox_state {
 	int landlock_abi; /* 0: the kernel has none */
 };
 
-enum { SANDBOX_READ = 1, SANDBOX_WRITE = 2 }; /* of a path grant */
+/* of a path grant; OPTIONAL: it need not be there */
+enum { SANDBOX_READ = 1, SANDBOX_WRITE = 2, SANDBOX_OPTIONAL = 4 };
 struct sandbox_path {
 	const char *path;
 	unsigned access; /* files below it may be read; read, written, made and removed */
@@ -30,6 +31,8 @@ struct sandbox_limits {
 	uint64_t file_bytes; /* RLIMIT_FSIZE, 0: none may be written */
 	bool no_file_limit;  /* leave RLIMIT_FSIZE alone */
 	bool threads;	     /* may start threads (never processes) */
+	bool
+	    connects; /* may connect to TCP ports; other rooms may not, where Landlock knows them */
 	uint64_t tasks; /* RLIMIT_NPROC of a room with threads whose uid is its own, 0: leave */
 };
 
@@ -41,6 +44,12 @@ int sandbox_prepare(int last_fd) MUST_USE;
 /* sandbox_drop_ids - to uid and gid (the same number), all groups and capabilities dropped; checks
  * that it holds.  uid 0 does nothing: run by an ordinary user. */
 int sandbox_drop_ids(uint32_t uid) MUST_USE;
+
+/* sandbox_template - what a template of workers needs no more once it has opened all that it opens:
+ * Landlock without any path; started by root, the capabilities to change uid and gid and no other.
+ * Its twins come out of it by sandbox_drop_ids and sandbox_enter.
+ *   ret_abi  Landlock's ABI; 0: the kernel has none */
+int sandbox_template(bool as_root, int *ret_abi) MUST_USE;
 
 /* sandbox_enter - limits, Landlock with the given paths only (none: no path at all; ABI 2 rights
  * are the base, later ABIs add network, ioctl and scope denial; SALLYPORT_LANDLOCK_ABI=2 in the

@@ -452,7 +452,8 @@ landlock_child(void)
 	pid_t parent = getppid();
 
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 || landlock_enter(NULL, 0, &abi) != SP_OK)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+	    landlock_enter(NULL, 0, false, &abi) != SP_OK)
 		return SETUP;
 	if (abi == 0)
 		return DONE;

@@ -58,6 +58,20 @@ server_writable(const char *path)
 	return access(path, W_OK | X_OK) == 0 ? SP_OK : sys_fail("access");
 }
 
+int
+server_folder(const char *path, uint32_t uid)
+{
+	if (mkdir(path, 0700) == -1)
+		return sys_fail("mkdir");
+	if (uid != 0 && chown(path, uid, uid) == -1) {
+		int err = sys_fail("chown");
+
+		(void)rmdir(path); /* nobody is to find one that its room cannot use */
+		return err;
+	}
+	return SP_OK;
+}
+
 bool
 server_passable(const char *path, char *ret, size_t cap)
 {

@@ -17,6 +17,9 @@ bool server_unwritable(int fd);
 /* server_writable - may this process make files in the folder?  SP_EPERM (also a read-only disk),
  * SP_ENOTFOUND */
 int server_writable(const char *path) MUST_USE;
+/* server_folder - make a folder (0700), for this user when we are root and uid is not 0. SP_EEXISTS
+ * when it is there */
+int server_folder(const char *path, uint32_t uid) MUST_USE;
 /* server_passable - as root: may every user pass the folder and those above it?  Rooms have users
  * of their own. ret  the folder that is closed, when the answer is no */
 bool server_passable(const char *path, char *ret, size_t cap);

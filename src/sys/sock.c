@@ -268,6 +268,25 @@ address_print(const union address *a, char *out, size_t cap)
 }
 
 int
+sock_send_local(const char *path, struct span datagram)
+{
+	DEFER(close_fd) int fd = -1;
+	struct sockaddr_un a;
+	int err = local_address(path, &a);
+
+	if (err != SP_OK)
+		return err;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return sys_fail("socket");
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == -1)
+		return sys_fail("connect");
+	return send(fd, datagram.ptr, datagram.len, MSG_NOSIGNAL) == (ssize_t)datagram.len
+		   ? SP_OK
+		   : sys_fail("send");
+}
+
+int
 sock_accept(int listener, char *peer, size_t cap)
 {
 	union address a = {0};

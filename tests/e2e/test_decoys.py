@@ -48,7 +48,7 @@ def status(server, user):
 
 
 def frozen(server, user):
-    wait_for(lambda: status(server, user) == "suspended")
+    wait_for(lambda: status(server, user) == "frozen")
     return True
 
 

@@ -333,3 +333,65 @@ def test_a_quiet_server(fresh):
     assert "found     0" in hunt(fresh, code=0).out
     fresh.stop()
     assert json.loads(hunt(fresh, "--json", code=0).out)["findings"] == []
+
+
+def test_what_the_vault_refused_was_not_taken(fresh):
+    """A thief who runs into the budget: the story has what got out, and nothing of what did not."""
+    fresh.init()
+    (fresh.dir / "limits.conf").write_text("UserFilesPerHour 12\nUserFilesPerDay 12\n")
+    fresh.start()
+    fresh.add_user("owner")
+    fresh.add_user("thief")
+    with fresh.login("owner") as owner:
+        for i in range(20):
+            assert owner.store(f"/Home/owner/f{i}", content(i)).status_code in (200, 201)
+    fresh.run("acl", "set", "/Home/owner", "--user", "thief", "--rights", "read,list")
+    taken, refused = {}, 0
+    with fresh.login("thief") as thief:
+        for i in range(20):
+            answer = thief.fetch(f"/Home/owner/f{i}")
+            if answer.status_code == 200:
+                assert answer.content == content(i)
+                taken[f"/Home/owner/f{i}"] = answer.content
+            else:
+                assert answer.status_code == 429, answer
+                refused += 1
+    assert len(taken) == 12 and refused == 8
+    said = story(fresh, "--user", "thief")
+    check_exact(said, taken)
+    assert said["totals"]["refused"] == refused
+    by_name, said = findings(fresh)
+    assert by_name["refused-releases"]["user"] == "thief" and by_name["refused-releases"]["count"] == refused
+    fresh.stop()
+    check_exact(story(fresh, "--user", "thief"), taken)
+
+
+def test_decoys_and_scanners(fresh):
+    """Somebody scans, logs in from the same address, and touches what nobody has business with."""
+    fresh.init()
+    fresh.start()
+    fresh.add_user("owner")
+    fresh.add_user("mallory")
+    thief = ["--interface", "127.77.0.9"]
+    assert fresh.curl(*thief, "-o", "/dev/null", fresh.base + "/human2.aspx").code == 0
+    granted = fresh.curl(*thief, "-d", f"grant_type=password&username=mallory&password={PASSWORD}", fresh.base + "/api/v1/token")
+    token = json.loads(granted.out)["access_token"]
+    with fresh.login("owner") as owner:
+        assert owner.store("/Home/owner/payroll.xlsx", b"worth nothing").status_code in (200, 201)
+    fresh.run("acl", "set", "/Home/owner", "--user", "mallory", "--rights", "read,list")
+    fresh.run("decoy", "mark", "/Home/owner/payroll.xlsx")
+    fresh.curl(*thief, fresh.base + "/api/v1/files/by-path/Home/owner/payroll.xlsx", token=token)
+    by_name, said = findings(fresh)
+    assert said["findings"][0]["detector"] == "decoys" and said["findings"][0]["user"] == "mallory"
+    deed = by_name["decoys"]["entries"][0]
+    entries = {e["n"]: e for e in fresh.audit()}
+    assert entries[deed]["event"] == "file.read" and "payroll.xlsx" in by_name["decoys"]["what"]
+    assert by_name["scanner-login"]["address"] == "127.77.0.9" and "mallory" in by_name["scanner-login"]["what"]
+    assert entries[by_name["scanner-login"]["entries"][0]]["event"] == "scanner"
+    assert [f for f in said["findings"] if f["detector"] == "governor" and "mallory" in f["what"]]
+    ioc = fresh.temp / "ioc.txt"
+    ioc.write_text("human2.aspx\n")
+    ioc.chmod(0o644)
+    by_name, _ = findings(fresh, "--ioc", ioc)
+    assert by_name["indicators"]["address"] == "127.77.0.9"
+    assert [t["path"] for t in story(fresh, "--user", "mallory")["taken"]] in ([], ["/Home/owner/payroll.xlsx"])

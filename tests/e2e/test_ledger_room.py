@@ -484,6 +484,114 @@ def test_audit_commands_while_it_writes(ledger, tmp_path):
     ledger.verified(kept.encode())
 
 
+# ---- alarms: the courier, played ----
+
+
+def alarms(ledger, first=0):
+    """A courier that asks from that entry on."""
+    courier = ledger.room.link("courier")
+    courier.send("ALARMS_FROM", entry=first)
+    return courier
+
+
+def add_token(ledger, ref):
+    ledger.record(ref=ref, event="token.added", user="alice", detail=pairs(name=f"t{ref}"))
+    return ledger.broker.receive("RECORDED").entry
+
+
+def test_alarms_are_told_when_they_are_durable(ledger):
+    before = add_token(ledger, 1)
+    courier = alarms(ledger)
+    told = courier.receive("ALARM")
+    assert told.entry == before and json.loads(told.json)["event"] == "token.added"
+    courier.send("ALARM_TAKEN", entry=before)
+    ledger.record(ref=2, event="login", user="alice")  # no kind of alarm
+    ledger.broker.receive("RECORDED")
+    after = add_token(ledger, 3)
+    assert courier.receive("ALARM").entry == after
+    ledger.room.kill()
+    ledger.start()  # the courier did not say that it has `after`: whoever asks from there on hears of it
+    courier = alarms(ledger, before + 1)
+    told = courier.receive("ALARM")
+    assert told.entry == after
+    courier.send("ALARM_TAKEN", entry=after)
+    ledger.room.stop()
+    assert json.loads(told.json) == ledger.verified()[after]  # as it stands in the log
+
+
+def test_a_courier_that_takes_nothing_costs_nothing(ledger):
+    """Nothing waits for it, and it is told no more than a window of alarms until it has taken some."""
+    courier = alarms(ledger)
+    entries = [add_token(ledger, ref) for ref in range(100)]
+    ledger.worker(7)
+    ledger.release(ref=1000, serial=7)
+    ledger.vault.receive("V_RELEASE")
+    ledger.broker.receive("RELEASED")
+    told = [courier.receive("ALARM").entry for _ in range(32)]
+    assert told == entries[:32] and courier.quiet()
+    courier.send("ALARM_TAKEN", entry=told[9])
+    assert [courier.receive("ALARM").entry for _ in range(10)] == entries[32:42]
+    assert courier.quiet()
+    courier.here.close()
+    ledger.release(ref=1001, serial=7)
+    ledger.vault.receive("V_RELEASE")
+    ledger.broker.receive("RELEASED")
+    again = alarms(ledger, told[9] + 1)
+    assert again.receive("ALARM").entry == entries[10]
+
+
+def test_two_thousand_alarms_in_order(ledger):
+    courier, got, sent = alarms(ledger), [], []
+    for ref in range(2000):
+        ledger.record(ref=ref, event="token.added" if ref % 2 else "logout", user="alice")
+    for _ in range(2000):
+        m = ledger.broker.receive("RECORDED")
+        if m.ref % 2:
+            sent.append(m.entry)
+    while len(got) < len(sent):
+        got.append(courier.receive("ALARM").entry)
+        courier.send("ALARM_TAKEN", entry=got[-1])
+    assert got == sent
+
+
+COURIER_LIES = {
+    "took what it was not sent": lambda c: c.send("ALARM_TAKEN", entry=2**64 - 1),
+    "an event that is not its own": lambda c: c.send("ALARM_NOTE", event=EVENTS["login"], way="mail", text="x"),
+    "a record": lambda c: c.send("RECORD", ref=1, event=EVENTS["login"]),
+    "a release": lambda c: c.send("RELEASE", ref=1, event=EVENTS["file.read"], serial=7, wrap=wrap(1)),
+    "too many notes": lambda c: [c.send("ALARM_NOTE", event=EVENTS["alarm.failing"], way="mail", text=f"{n}") for n in range(100)],
+    "garbage": lambda c: c.send_raw(b"\0\xaa\0"),
+}
+
+
+@pytest.mark.parametrize("lie", COURIER_LIES)
+def test_a_courier_that_lies(ledger, lie):
+    """It is heard no more, and nothing that it had no right to say is in the log."""
+    courier = alarms(ledger)
+    try:
+        COURIER_LIES[lie](courier)
+    except BrokenPipeError:
+        pass  # heard no more in the middle of it
+    m = ledger.supervisor.receive("VIOLATION")
+    assert m.serial == 0
+    ledger.vault.quiet() and add_token(ledger, 5)
+    ledger.room.stop()
+    seen = [e["event"] for e in ledger.verified()]
+    assert seen.count("alarm.failing") <= 65 and "login" not in seen and "file.read" not in seen
+
+
+def test_notes_of_the_courier(ledger):
+    courier = alarms(ledger)
+    courier.send("ALARM_NOTE", event=EVENTS["alarm.undelivered"], way="mail", text="no route\r\n\x1b[2J")
+    told = json.loads(courier.receive("ALARM").json)  # which is an alarm by itself: another way tells it
+    assert told["event"] == "alarm.undelivered" and told["detail"] == {"way": "mail", "text": "no route\r\n\x1b[2J"}
+
+
+def test_the_broker_cannot_speak_for_the_courier(ledger):
+    ledger.record(ref=1, event="alarm.undelivered")
+    assert ledger.supervisor.receive("VIOLATION").message == 100
+
+
 # ---- decoys, rules, entries that somebody waits for ----
 
 DECOY = bytes.fromhex("00112233445566778899aabbccddeeff")
@@ -511,13 +619,16 @@ def entry_of(ledger, n):
     raise AssertionError(f"no checkpoint over entry {n}")
 
 
-def both_told(ledger, serial, user, address="192.0.2.1:1000"):
+def all_told(ledger, serial, user, address="192.0.2.1:1000", number=0):
     said = []
     for s in (ledger.supervisor, ledger.broker):
         m = s.receive("DECOY_TOUCHED")
         assert (m.serial, m.user.decode(), m.address.decode()) == (serial, user, address)
         said.append(m.entry)
     assert said[0] == said[1]
+    freeze = ledger.vault.receive("V_FREEZE")
+    assert (freeze.entry, freeze.user, freeze.address.decode()) == (said[0], number, address)
+    ledger.vault.send("V_RESULT", order=freeze.order)
     entry = entry_of(ledger, said[0])
     assert entry["event"] == "decoy.touched" and entry["sev"] == "alarm"
     return entry
@@ -525,8 +636,10 @@ def both_told(ledger, serial, user, address="192.0.2.1:1000"):
 
 def test_a_decoy_is_known_by_its_blob_whatever_the_broker_calls_it(watcher):
     watcher.release(1, 7, path="/harmless", file=99, version=98, org_name="other", user_name="bob", blob=DECOY)
-    assert watcher.vault.receive("V_RELEASE").blob == DECOY
-    assert both_told(watcher, 7, "bob")["detail"]["by"] == "file.read"
+    order = watcher.vault.receive("V_RELEASE")
+    assert order.blob == DECOY
+    watcher.vault.send("V_RESULT", order=order.order)
+    assert all_told(watcher, 7, "bob", number=2)["detail"]["by"] == "file.read"
     watcher.broker.receive("RELEASED")
 
 
@@ -537,14 +650,14 @@ def test_a_decoy_is_known_by_its_path_and_by_the_folder_around_it(watcher):
     for ref, (event, path, detail) in enumerate(deeds, 1):
         watcher.record(ref, event, serial=8, user="mallory", org="acme", path=path, detail=pairs(**detail))
         watcher.broker.receive("RECORDED")
-        assert both_told(watcher, 8, "mallory", "198.51.100.9:5")["detail"]["by"] == event
+        assert all_told(watcher, 8, "mallory", "198.51.100.9:5")["detail"]["by"] == event
 
 
 def test_a_decoy_user_is_known_by_name(watcher):
     for ref, event in enumerate(("login", "login.failed", "login.lockout"), 1):
         watcher.record(ref, event, serial=7, user="svc-archive")
         watcher.broker.receive("RECORDED")
-        assert both_told(watcher, 7, "svc-archive")["detail"]["decoy"] == "user"
+        assert all_told(watcher, 7, "svc-archive")["detail"]["decoy"] == "user"
 
 
 def test_what_touches_nothing(watcher):
@@ -557,6 +670,7 @@ def test_what_touches_nothing(watcher):
     watcher.broker.receive("RECORDED")
     watcher.worker(9, room=8, listener=2)
     watcher.release(91, 9, event="file.check", blob=DECOY)  # the scrubber, which has no network
+    watcher.vault.send("V_RESULT", order=watcher.vault.receive("V_RELEASE").order)
     watcher.broker.receive("RELEASED")
     assert watcher.supervisor.quiet() and watcher.broker.quiet()
     assert not [e for e in watcher.verified() if e["event"] == "decoy.touched"]
@@ -566,7 +680,8 @@ def test_a_release_as_something_else_is_a_touch_all_the_same(watcher):
     """A stolen broker has other names for a reading."""
     watcher.worker(11, room=11)
     watcher.release(1, 11, event="upload.resumed", blob=DECOY)
-    both_told(watcher, 11, "alice")
+    watcher.vault.send("V_RESULT", order=watcher.vault.receive("V_RELEASE").order)
+    all_told(watcher, 11, "alice", number=2)
 
 
 def test_a_new_list_takes_the_place_of_the_old(watcher, tmp_path):

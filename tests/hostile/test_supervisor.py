@@ -14,7 +14,7 @@ import pytest
 from lib.instance import binary
 from lib.ring import FILES, ROOMS, TOP, decode, encode, events
 
-ONE = ["ledger", "vault", "signer", "broker", "gate-https", "gate-sftp"]
+ONE = ["ledger", "vault", "signer", "broker", "gate-https", "gate-sftp", "courier"]
 POOL = ["authenticator", "worker-https", "worker-sftp", "scrubber"]
 SECONDS = 15
 FILE_NAMES = {number: name for name, number in FILES.items()}
@@ -84,6 +84,7 @@ class Stage:
     def __enter__(self):
         self.instance.sftp = True
         self.instance.init()
+        self.instance.set("WorkerStart", "exec")  # what is played here starts as a program: test_template.py
         programs = self.instance.temp / "programs"
         programs.mkdir()
         programs.chmod(0o755)
@@ -206,18 +207,20 @@ def test_wiring(stage):
         "worker-https": {"CONF", "CERTIFICATE", "SCANNER"},
         "worker-sftp": {"CONF"},
         "scrubber": {"CONF"},
+        "courier": {"CONF", "COURIER_DIR", "ALARM_CA"},
     }
     links = {
-        "ledger": {"vault", "broker"},
+        "ledger": {"vault", "broker", "courier"},
         "vault": {"ledger"},
         "signer": {"broker"},
-        "broker": {"ledger", "signer", "gate-https", "gate-sftp"},
+        "broker": {"ledger", "signer", "courier", "gate-https", "gate-sftp"},
         "gate-https": {"broker"},
         "gate-sftp": {"broker"},
         "authenticator": {"broker", "vault"},
         "worker-https": {"broker", "vault", "signer", "gate-https"},
         "worker-sftp": {"broker", "vault", "signer", "gate-sftp"},
         "scrubber": {"broker", "vault"},
+        "courier": {"ledger", "broker"},
     }
     for p in stage.players:
         if p.ready:
@@ -276,7 +279,7 @@ def test_liar_is_ended(stage, lie):
         stage.until("the record", lambda: [m for m in stage.notices("room.died") if m.room == room.encode()])
 
 
-@pytest.mark.parametrize("room", ["vault", "signer", "ledger", "gate-https", "gate-sftp"])
+@pytest.mark.parametrize("room", ["vault", "signer", "ledger", "gate-https", "gate-sftp", "courier"])
 def test_only_the_broker_ends_workers(stage, room):
     stage.up()
     serial = stage.one("gate-https").of("WORKER_NEW")[0].serial
@@ -285,7 +288,7 @@ def test_only_the_broker_ends_workers(stage, room):
     stage.killed(liar)
 
 
-@pytest.mark.parametrize("room", ["vault", "signer", "ledger", "broker", "gate-sftp"])
+@pytest.mark.parametrize("room", ["vault", "signer", "ledger", "broker", "gate-sftp", "courier"])
 def test_only_the_gate_names_addresses(stage, room):
     stage.up()
     serial = stage.one("gate-https").of("WORKER_NEW")[0].serial
@@ -322,6 +325,16 @@ def test_a_gate_accuses_its_own_workers(stage, gate):
     for room in {"worker-https", "worker-sftp", "scrubber", "authenticator"} - {gate.replace("gate", "worker")}:
         liar = stage.one(gate)
         liar.send("VIOLATION", serial=serials[ROOMS[room]], message=21, err=21)
+        stage.killed(liar)
+        assert not [m for m in stage.notices("worker.violation") if m.serial == serials[ROOMS[room]]]
+
+
+def test_the_courier_accuses_messengers_only(stage):
+    """No worker is ended, or written down, on the word of a courier that belongs to somebody else."""
+    serials = serials_of_all(stage)
+    for room in ("worker-https", "worker-sftp", "scrubber", "authenticator"):
+        liar = stage.one("courier")
+        liar.send("VIOLATION", serial=serials[ROOMS[room]], message=176, err=21)
         stage.killed(liar)
         assert not [m for m in stage.notices("worker.violation") if m.serial == serials[ROOMS[room]]]
 

@@ -308,9 +308,26 @@ class Following:
             time.sleep(0.1)
 
 
+class EvilMessenger(Evil):
+    """A messenger whose call `listener` answers.  Its job has been given to it; the courier waits for the result."""
+
+    def __init__(self, server, listener):
+        self.server = server
+        listener.settimeout(60)
+        self.socket, address = listener.accept()
+        self.peer = "%s:%d" % address
+        self.socket.settimeout(60)
+        self.socket.sendall(b"X")
+        self.order(FACTS)
+        facts = struct.unpack(f"={len(ROOMS) + 2}q", self.take(8 * (len(ROOMS) + 2)))
+        self.scratch, self.connection = facts[0], facts[-1]
+        self.fd = {name: facts[1 + index] for name, index in ROOMS.items()}
+        self.fds = []
+
+
 @contextlib.contextmanager
 def evil_instance(identity, broker=False, **settings):
-    """A server whose workers can be taken over, and the broker too if wanted. It must stop cleanly and its audit log must verify."""
+    """A server whose workers and messengers can be taken over, and the broker too if wanted. It must stop cleanly and its audit log must verify."""
     real = binary()
     rooms = real.parent if (real.parent / "sallyport-broker").exists() else real.parent.parent / "libexec/sallyport"
     build = next(p for p in real.parents if (p / "tests/hostile/evil_worker").exists())
@@ -322,6 +339,7 @@ def evil_instance(identity, broker=False, **settings):
         shutil.copy(program, programs / program.name)
     shutil.copy(build / "tests/hostile/evil_worker", programs / "sallyport-worker-https")
     shutil.copy(build / "tests/hostile/evil_worker_sftp", programs / "sallyport-worker-sftp")
+    shutil.copy(build / "tests/hostile/evil_messenger", programs / "sallyport-messenger")
     if broker:
         shutil.copy(build / "tests/hostile/evil_broker", programs / "sallyport-broker")
     before = dict(os.environ)

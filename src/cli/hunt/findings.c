@@ -85,9 +85,6 @@ make(struct hunt *h, enum detector d, uint64_t key, const struct hunt_entry *e)
 	    .score = detector_row(d)->weight,
 	    .first_us = e->t_us,
 	    .last_us = e->t_us};
-	copy_text(f->user, sizeof(f->user), e->user);
-	copy_text(f->org, sizeof(f->org), e->org);
-	copy_text(f->addr, sizeof(f->addr), hunt_address(e));
 	h->open[find_open(h, d, key)] = (uint32_t)h->n_findings;
 	return f;
 }
@@ -108,6 +105,15 @@ hunt_hit(struct hunt *h, enum detector d, uint64_t key, const struct hunt_entry 
 
 	if (f == NULL || e->t_us - f->last_us > gap_us)
 		f = make(h, d, key, e);
+	if (f->user[0] == '\0') {
+		copy_text(f->user, sizeof(f->user), e->user);
+		copy_text(f->org, sizeof(f->org), e->org);
+	}
+	if (f->addr[0] == '\0')
+		copy_text(f->addr, sizeof(f->addr), hunt_address(e));
+	/* names over 64 bytes are nobody's: they only failed to log in */
+	f->others |=
+	    e->user.len != 0 && !span_eq(span_cut(e->user, sizeof(f->user) - 1), span_str(f->user));
 	if (e->t_us > f->last_us)
 		f->last_us = e->t_us;
 	if (f->n_entries < HUNT_ENTRIES_SHOWN)

@@ -191,6 +191,7 @@ put_finding(struct text *t, const struct finding *f)
 		text_str(t, "<br>");
 		safe_html(t, span_str(f->org));
 	}
+	text_str(t, f->others ? "<br>and others" : "");
 	text_str(t, f->user[0] != '\0' ? "<br>" : "");
 	safe_html(t, span_str(f->addr));
 	text_str(t, "</td><td>");

@@ -43,7 +43,8 @@ struct finding {
 	enum detector detector;
 	unsigned score;			  /* 0 to 100 */
 	uint64_t key;			  /* of the detector: what belongs to one finding */
-	char user[65], org[65], addr[48]; /* of the first entry; empty: none */
+	char user[65], org[65], addr[48]; /* of the first entry that has one; empty: none */
+	bool others;			  /* there are entries of other principals behind it too */
 	int64_t first_us, last_us;
 	uint64_t entry[HUNT_ENTRIES_SHOWN]; /* the first of them */
 	unsigned n_entries;

@@ -74,7 +74,7 @@ ioc_mask(uint8_t ip[16], unsigned bits)
 	for (unsigned i = 0; i < 16; i++) {
 		unsigned keep = bits > i * 8 ? bits - i * 8 : 0;
 
-		ip[i] &= keep >= 8 ? 0xff : (uint8_t)(0xff00u >> keep);
+		ip[i] = (uint8_t)(ip[i] & (keep >= 8 ? 0xffu : 0xff00u >> keep));
 	}
 }
 

@@ -301,7 +301,19 @@ test_detector(void **state)
 	assert_int_equal(f.count, 2);
 	assert_int_equal(f.files, 1);
 	assert_int_equal(f.bytes, 77);
+	assert_string_equal(f.user, "alice");
+	assert_false(f.others);
 	assert_non_null(strstr(f.what, "203.0.113.66 (iocs.txt, line 1)"));
+	ioc_free(c);
+
+	c = load("203.0.113.66\n", SP_OK);
+	w = world_new(c);
+	say(&w, "key.seal", "\"addr\":\"203.0.113.66:1\"");
+	say(&w, "login", ELSEWHERE PROOF);
+	say(&w, "login", "\"addr\":\"203.0.113.66:1\",\"user\":\"bob\"" PROOF);
+	assert_int_equal(found(&w, DETECT_ioc, &f), 1);
+	assert_string_equal(f.user, "alice"); /* the first who has a name */
+	assert_true(f.others);
 	ioc_free(c);
 
 	c = load("203.0.113.67\n", SP_OK);

@@ -108,6 +108,7 @@ put_who(struct text *t, const struct finding *f)
 		safe_text(&who, span_str(f->org));
 		text_chr(&who, ')');
 	}
+	text_str(&who, f->others ? " and others" : "");
 	if (f->addr[0] != '\0') {
 		text_str(&who, f->user[0] != '\0' ? " from " : "");
 		safe_text(&who, span_str(f->addr));
@@ -271,6 +272,7 @@ json_finding(struct json *j, const struct finding *f)
 	json_some(j, "user", f->user);
 	json_some(j, "org", f->org);
 	json_some(j, "address", f->addr);
+	json_kbool(j, "others", f->others);
 	json_time(j, "first", f->first_us);
 	json_time(j, "last", f->last_us);
 	json_kstr(j, "what", span_str(f->what));

@@ -258,6 +258,18 @@ taken_new(struct story *s, const struct hunt_entry *e, const uint8_t blob[16], s
 	return SP_OK;
 }
 
+/* An upload that was gone on with was finished, and read: it is that file. */
+static int
+became_file(struct story *s, struct taken *t, const struct hunt_entry *e)
+{
+	t->is_upload = false;
+	t->file = e->file;
+	t->version = e->version;
+	t->size = e->size;
+	t->path = arena_str(&s->arena, e->path);
+	return t->path != NULL ? SP_OK : SP_ETOOBIG;
+}
+
 static int
 reading_add(struct story *s, const struct hunt_entry *e)
 {
@@ -279,10 +291,14 @@ reading_add(struct story *s, const struct hunt_entry *e)
 		    (void **)&s->reading, s->n_readings, &s->readings_cap, sizeof(*s->reading));
 	if (err != SP_OK)
 		return err;
+	if (e->kind == KIND_FILE_READ && s->taken[i].is_upload &&
+	    (err = became_file(s, &s->taken[i], e)) != SP_OK)
+		return err;
 	s->taken[i].times++;
-	s->taken[i].is_upload &= e->kind == KIND_UPLOAD_RESUMED;
-	s->reading[s->n_readings++] =
-	    (struct reading){.entry = e->n, .t_us = e->t_us, .size = e->size, .taken = (uint32_t)i};
+	s->reading[s->n_readings++] = (struct reading){.entry = e->n,
+	    .t_us = e->t_us,
+	    .size = e->kind == KIND_FILE_READ ? e->size : 0,
+	    .taken = (uint32_t)i};
 	return SP_OK;
 }
 
@@ -428,7 +444,8 @@ story_totals(struct story *s, struct totals *ret)
 
 		if (t->times == t->refused)
 			continue;
-		ret->bytes += t->size;
+		/* of an upload the wrap says only what it may reach at most */
+		ret->bytes += t->is_upload ? 0 : t->size;
 		ret->versions += !t->is_upload;
 		ret->uploads += t->is_upload;
 	}

@@ -117,6 +117,7 @@ put_taken(struct text *t, const struct taken *k)
 	text_fmt(t, "\n      %s %llu of file %llu, ",
 	    k->is_upload ? "unfinished upload, version" : "version", (unsigned long long)k->version,
 	    (unsigned long long)k->file);
+	text_str(t, k->is_upload ? "of at most " : "");
 	put_size(t, k->size);
 	text_str(t, "\n      sha256 ");
 	if (k->has_sha256)

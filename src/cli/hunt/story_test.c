@@ -265,6 +265,42 @@ test_lying_broker(void **state)
 	log_free(&l);
 }
 
+/* An upload that is gone on with: the wrap says what it may reach, which is not what was taken;
+ * once it is finished and read it is a file like others. */
+static void
+test_uploads(void **state)
+{
+	static const char resumed[] =
+	    "\"user\":\"eve\",\"path\":\"/in/part\",\"blob\":\"00000000000000000000000000000007\","
+	    "\"size\":70368744177664";
+	struct log l = {.cap = 10, .w = {.t_us = WORLD_BEGIN}};
+
+	(void)state;
+	l.json = test_calloc(l.cap, sizeof(l.json[0]));
+	l.len = test_calloc(l.cap, sizeof(l.len[0]));
+	(void)add(&l, "upload.resumed", resumed);
+	for (unsigned finished = 0; finished < 2; finished++) {
+		struct story *s = NULL;
+		struct totals sum;
+
+		if (finished != 0) {
+			created(&l, 7);
+			(void)read_by(&l, "eve", "203.0.113.66:9", 7);
+		}
+		assert_err(story_new("eve", NULL, NULL, &s), SP_OK);
+		run(&l, s);
+		story_totals(s, &sum);
+		assert_int_equal(sum.bytes, finished * 107);
+		assert_int_equal(sum.bytes_released, finished * 107);
+		assert_int_equal(sum.versions, finished);
+		assert_int_equal(sum.uploads, 1 - finished);
+		assert_string_equal(story_taken(s, 0)->path, finished != 0 ? "/in/f7" : "/in/part");
+		assert_int_equal(story_taken(s, 0)->is_known, finished);
+		story_free(s);
+	}
+	log_free(&l);
+}
+
 static void
 test_options(void **state)
 {
@@ -284,6 +320,7 @@ main(void)
 	    cmocka_unit_test(test_exact),
 	    cmocka_unit_test(test_renamed),
 	    cmocka_unit_test(test_lying_broker),
+	    cmocka_unit_test(test_uploads),
 	    cmocka_unit_test(test_options),
 	};
 

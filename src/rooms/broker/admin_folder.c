@@ -198,7 +198,7 @@ admin_acl_set(struct admin_call *a)
 {
 	struct place p;
 	char text[128];
-	int64_t kind, id, rights;
+	int64_t kind, id, rights, before = 0;
 	bool override = admin_arg(a, "override") != NULL;
 	int rc = walk(a, admin_arg(a, "path"), /* leave_last= */ false, &p);
 
@@ -206,6 +206,9 @@ admin_acl_set(struct admin_call *a)
 		rc = subject(a, p.org, &kind, &id);
 	if (rc == SP_OK)
 		rc = admin_rights(a, admin_arg(a, "rights"), &rights);
+	if (rc == SP_OK &&
+	    (rc = sql_get(a->db, SQL_ACL_GET, &before, SI(p.folder), SI(kind), SI(id))) >= 0)
+		rc = SP_OK;
 	if (rc == SP_OK)
 		rc = sql_run(
 		    a->db, SQL_ACL_SET, SI(p.folder), SI(kind), SI(id), SI(rights), SI(override));
@@ -213,6 +216,8 @@ admin_acl_set(struct admin_call *a)
 		return rc;
 	admin_rights_text(rights, text, sizeof(text));
 	admin_detail(a, "rights", span_str(text));
+	if ((rights & ~before) != 0) /* than what stood here: it may have been inherited before */
+		admin_detail(a, "widens", SPAN_LIT("yes"));
 	if (override)
 		admin_detail(a, "override", SPAN_LIT("yes"));
 	return place_record(a, EVENT_ACL_SET, &p);

@@ -322,6 +322,8 @@ member(struct admin_call *a, bool add)
 	if (rc == SP_OK)
 		rc = group_record(a, EVENT_GROUP_CHANGED, org);
 	admin_detail(a, add ? "added" : "removed", span_str(name));
+	if (add)
+		admin_detail(a, "widens", SPAN_LIT("yes"));
 	return rc;
 }
 

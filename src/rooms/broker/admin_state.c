@@ -1,5 +1,6 @@
 /* admin_state.c - status of the running server. */
 #include "base/text.h"
+#include "ipc/alarm.h"
 #include "rooms/broker/addresses.h"
 #include "rooms/broker/admin.h"
 
@@ -63,6 +64,27 @@ ledger_json(json_t *o, const struct answer *a)
 		   o, "vault", json_string(a->head->vault_open != 0 ? "open" : "locked"));
 }
 
+/* alarms_json - the ways by which alarms leave; fewer than two that are independent of each other are said to be too few. */
+static json_t *
+alarms_json(const struct conf *c)
+{
+	char buf[256];
+	struct text t = text_of(buf, sizeof(buf));
+
+	for (size_t i = 0; i < WAY_COUNT; i++) {
+		if (!way_is_on((enum way)i, c))
+			continue;
+		if (t.len != 0)
+			text_str(&t, ", ");
+		text_str(&t, way_rows[i].name);
+	}
+	if (t.len == 0)
+		text_str(&t, c->alarm_journal != 0 ? "in the log only" : "none");
+	if (ways_on(c) < 2)
+		text_str(&t, ": configure two independent ways of mail, webhook and syslog");
+	return json_string(buf);
+}
+
 /* lockdown_json - null when nothing is locked. */
 static json_t *
 lockdown_json(const struct broker *b)
@@ -106,6 +128,7 @@ status_head(struct broker *b, struct op *base, const struct answer *a)
 	bad |= json_object_set_new(o, "https", json_string(b->start.conf.https_listen));
 	bad |= json_object_set_new(o, "admin", json_string(b->start.conf.admin_listen));
 	bad |= json_object_set_new(o, "sftp", json_string(b->start.conf.sftp_listen));
+	bad |= json_object_set_new(o, "alarms", alarms_json(&b->start.conf));
 	bad |= json_object_set_new(o, "lockdown", lockdown_json(b));
 	bad |= json_object_set_new(o, "serving", json_boolean(b->is_serving));
 	bad |= ledger_json(o, a);

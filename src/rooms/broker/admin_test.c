@@ -30,6 +30,8 @@ LONG_VERB(admin_address_ban)
 LONG_VERB(admin_address_unban)
 LONG_VERB(admin_backup_begin)
 LONG_VERB(admin_backup_end)
+LONG_VERB(admin_alarm_test)
+LONG_VERB(admin_alarm_list)
 
 /* rows that are made of the tree (tree.c); tests/e2e has them too */
 #define TREE_VERB(fn)                                                                              \

@@ -20,11 +20,13 @@
 #define OPS_MAX 16384u	    /* operations in flight */
 #define AUTH_QUEUE_MAX 256u /* password checks that wait for an authenticator */
 #define HASH_SLOTS 4096u    /* of the tables by serial and by ref */
+#define DOWNLOAD_SLOTS 256u /* of files that were read and not counted yet */
 #define READS_MAX                                                                                  \
 	8u /* releases of one worker on their way: it waits for one key before it asks for more */
 
 struct broker;
 struct op;
+struct admin_op;
 struct upload;
 struct auth_job;
 
@@ -127,8 +129,13 @@ struct broker {
 	int64_t (*wall_us)(void); /* clock_wall_us, or the test's */
 	int64_t (*mono_ms)(void);
 
-	struct chan ledger, signer;
-	struct loop_watch *signer_watch;
+	struct chan ledger, signer, courier;
+	struct loop_watch *signer_watch, *courier_watch;
+	struct courier_asked {
+		struct admin_op *op; /* NULL: none */
+		uint64_t ref;
+	} courier_ask[4]; /* questions of the command line that it has not answered */
+	uint64_t courier_ref;
 	struct loop_watch *ledger_watch, *supervisor_watch, *control_watch;
 	struct outbox *ledger_out, *ledger_out_last;
 	bool is_reconciling, is_serving, is_stopping;
@@ -159,7 +166,7 @@ struct broker {
 	struct flood *flood;
 	struct addresses *addresses; /* who is slowed, refused; owned */
 	struct tickets *tickets;     /* passwords that were right, until their codes come; owned */
-	struct download_count *downloads;
+	struct download_count *downloads[DOWNLOAD_SLOTS]; /* by file */
 	size_t n_downloads;
 
 	uint64_t policy_gen; /* changes when rights, groups, users or folders change */
@@ -265,6 +272,19 @@ void signer_tell(struct broker *b, uint64_t serial);
 /* ssh_vouch - this is the session identifier of that worker's connection, once and for all.
  *   errors  SP_EDENIEDMSG (it has one, or serves another door) */
 int ssh_vouch(struct broker *b, const struct ipc_ssh_vouch *m) MUST_USE;
+
+/* ---- courier_link.c: what the command line wants to know about alarms ---- */
+
+/* courier_link - a new socket to the courier (owned).  courier_lost - it is gone: whoever waits is
+ * told. courier_ask - op is answered with the courier's state. errors SP_EUNAVAIL */
+int courier_link(struct broker *b, int fd) MUST_USE;
+void courier_lost(struct broker *b);
+int courier_ask(struct broker *b, struct admin_op *op) MUST_USE;
+
+/* ---- network.c ---- */
+/* network_seen - inside the transaction of a login: was this user here before?  If not, that is
+ * recorded. */
+int network_seen(struct broker *b, const struct actor *actor, uint64_t serial) MUST_USE;
 
 /* ---- worker.c: processes, requests, replies ---- */
 int worker_add(struct broker *b, const struct ipc_worker_new *m, int fd) MUST_USE;

@@ -1,5 +1,7 @@
 /* decoy.c - the ledger saw a decoy being touched: the user is frozen.  Which decoy it was is not
  * said here, and which there are is known to nobody in this room. */
+#include "base/text.h"
+#include "rooms/broker/addresses.h"
 #include "rooms/broker/login.h"
 #include "rooms/broker/trial.h"
 #include "sys/log.h"
@@ -7,7 +9,7 @@
 static int
 freeze(struct broker *b, const struct account *account, uint64_t entry)
 {
-	int err = sql_run(b->db, SQL_USER_SET_STATUS, SI(account->id), SI(STATUS_SUSPENDED));
+	int err = sql_run(b->db, SQL_USER_SET_STATUS, SI(account->id), SI(STATUS_FROZEN));
 
 	if (err == SP_OK)
 		err = sql_run(b->db, SQL_SESSIONS_REMOVE_USER, SI(account->id));
@@ -31,6 +33,8 @@ decoy_touched(struct broker *b, const struct ipc_decoy_touched *m)
 {
 	struct worker *w = worker_find(b, m->serial);
 	struct account account;
+	char address[65];
+	struct text t = text_of(address, sizeof(address));
 	int64_t user = 0;
 	int err;
 	{
@@ -47,6 +51,8 @@ decoy_touched(struct broker *b, const struct ipc_decoy_touched *m)
 	if (err < 0)
 		log_error(
 		    "a user who touched a decoy could not be suspended: %s", sp_strerror(err));
+	text_add(&t, m->address);
+	addresses_score(b, address, CONTACT_DECOY, /* points= */ 0);
 	/* what lives of them ends whatever the database says */
 	if (user != 0)
 		worker_kill(b, user, 0);

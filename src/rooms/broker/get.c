@@ -29,7 +29,7 @@ struct download_count {
 static void
 count_download(struct broker *b, int64_t file)
 {
-	struct download_count *d = b->downloads;
+	struct download_count **slot = &b->downloads[(uint64_t)file % DOWNLOAD_SLOTS], *d = *slot;
 
 	while (d != NULL && d->file != file)
 		d = d->next;
@@ -39,24 +39,30 @@ count_download(struct broker *b, int64_t file)
 		if ((d = mem_alloc(sizeof(*d))) == NULL)
 			return;
 		d->file = file;
-		d->next = b->downloads;
-		b->downloads = d;
+		d->next = *slot;
+		*slot = d;
 		b->n_downloads++;
 	}
 	d->times++;
 }
 
+static void
+write_count(struct broker *b, struct download_count **slot)
+{
+	struct download_count *d = *slot;
+
+	if (sql_run(b->db, SQL_FILE_DOWNLOADED, SI(d->file), SI(d->times)) != SP_OK)
+		log_warning("downloads were not counted");
+	*slot = d->next;
+	mem_free(d);
+}
+
 void
 downloads_flush(struct broker *b)
 {
-	while (b->downloads != NULL) {
-		struct download_count *d = b->downloads;
-
-		if (sql_run(b->db, SQL_FILE_DOWNLOADED, SI(d->file), SI(d->times)) != SP_OK)
-			log_warning("downloads were not counted");
-		b->downloads = d->next;
-		mem_free(d);
-	}
+	for (size_t i = 0; b->n_downloads != 0 && i < DOWNLOAD_SLOTS; i++)
+		while (b->downloads[i] != NULL)
+			write_count(b, &b->downloads[i]);
 	b->n_downloads = 0;
 }
 

@@ -303,6 +303,8 @@ login_recorded(struct broker *b, struct op *op, const struct answer *a)
 		if ((err = attempt_settle(b, &l->attempt)) == SP_OK)
 			err = session_add(b, &op->actor, DOOR_HTTPS, &l->tokens);
 		if (err == SP_OK)
+			err = network_seen(b, &op->actor, op->serial);
+		if (err == SP_OK)
 			err = db_keep(b->db);
 		else
 			db_undo(b->db);

@@ -1,4 +1,6 @@
 /* ring_test.c - logins, crashes and rule-breakers against the whole broker. */
+#include <stdio.h>
+
 #include "rooms/broker/ring_stage.h"
 
 #include "rooms/broker/login.h"
@@ -29,6 +31,52 @@ test_login(void **state)
 	REFUSES(two, SP_EAUTH, login_token, .token = TEXT(""));
 	REFUSES(two, SP_EAUTH, login_token, .token = TEXT(t.refresh));
 	worker_free(w), worker_free(two), worker_free(admin);
+}
+
+/* A login from another network than ever before is recorded; the same network, whatever the port,
+ * is not. */
+static void
+test_networks(void **state)
+{
+	static const struct {
+		const char *peer;
+		unsigned events; /* after a login from there */
+	} rows[] = {
+	    {"192.0.2.1:1000", 0}, /* the account's first login ever */
+	    {"192.0.2.77:2000", 0},
+	    {"192.0.3.1:1000", 1},
+	    {"[2001:db8:1:2:3:4:5:6]:443", 2},
+	    {"[2001:db8:1:2:ffff::1]:443", 2},
+	    {"[2001:db8:1:3::1]:443", 3},
+	    {"[::ffff:192.0.2.9]:443", 3}, /* IPv4 in other clothes */
+	    {"192.0.2.1:1000", 3},
+	    {"[2001:db8:1:2:3:4:5:6]:443", 3},
+	};
+	struct stage *s = *state;
+	int64_t n = 0;
+
+	add_authenticator(s);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct worker_end *w = add_worker(s, ROOM_WORKER_HTTPS, 0, rows[i].peer, on_reply);
+
+		assert_int_equal(
+		    ASK(w, login_password, .user = TEXT("bob"), .password = TEXT("pw")),
+		    IPC_SESSION);
+		if (count_events(s, EVENT_LOGIN_NEWNET) != rows[i].events)
+			fail_msg("%s: %u", rows[i].peer, count_events(s, EVENT_LOGIN_NEWNET));
+		worker_free(w);
+	}
+	/* bounded: who comes from everywhere is forgotten somewhere */
+	for (unsigned i = 0; i < 300; i++) {
+		struct actor actor = {.user = 2};
+
+		now_us += 1000000;
+		(void)snprintf(
+		    actor.address, sizeof(actor.address), "10.%u.%u.1:1", i / 256, i % 256);
+		assert_int_equal(network_seen(s->b, &actor, 0), SP_OK);
+	}
+	assert_int_equal(sql_get(s->b->db, SQL_NETWORK_COUNT, &n, SI(2)), 1);
+	assert_int_equal(n, 256);
 }
 
 static void
@@ -441,6 +489,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    RING(test_login),
+	    RING(test_networks),
 	    RING(test_refused_logins),
 	    RING(test_not_a_failure),
 	    RING(test_password_changed),

@@ -218,6 +218,8 @@ settle(struct broker *b, struct ssh_try *t, const struct ssh_seat *s)
 		err = ssh_key_still(b->db, &a->account, s->key, b->wall_us());
 	if (err == SP_OK)
 		err = session_add(b, &a->op.actor, DOOR_SFTP, &t->tokens);
+	if (err == SP_OK)
+		err = network_seen(b, &a->op.actor, a->op.serial);
 	mem_wipe(t->tokens.access, sizeof(t->tokens.access));
 	mem_wipe(t->tokens.refresh, sizeof(t->tokens.refresh));
 	return err;

@@ -85,6 +85,8 @@ take_link(struct broker *b, struct chan_msg *m)
 		log_error("the new socket to the ledger cannot be used");
 	if (link.room == ROOM_SIGNER && signer_link(b, TAKE_FD(m->fd)) != SP_OK)
 		log_error("the new socket to the signer cannot be used");
+	if (link.room == ROOM_COURIER && courier_link(b, TAKE_FD(m->fd)) != SP_OK)
+		log_error("the new socket to the courier cannot be used");
 	if (link.room < ROOM_COUNT && ipc_is_gate((enum room)link.room) &&
 	    addresses_gate(b, (enum room)link.room, TAKE_FD(m->fd)) != SP_OK)
 		log_error("the new socket to a gate cannot be used");
@@ -200,7 +202,7 @@ broker_new(void)
 		sp_die(71, "out of memory");
 	b->wall_us = clock_wall_us;
 	b->mono_ms = clock_mono_ms;
-	b->ledger.fd = b->signer.fd = -1;
+	b->ledger.fd = b->signer.fd = b->courier.fd = -1;
 	b->blob_dir = -1;
 	b->committing_end = &b->committing;
 	b->replies_end = &b->replies;
@@ -234,6 +236,9 @@ broker_begin(struct broker *b)
 	if (b->start.link[ROOM_SIGNER] >= 0 &&
 	    (err = signer_link(b, TAKE_FD(b->start.link[ROOM_SIGNER]))) != SP_OK)
 		return err;
+	if (b->start.link[ROOM_COURIER] >= 0 &&
+	    (err = courier_link(b, TAKE_FD(b->start.link[ROOM_COURIER]))) != SP_OK)
+		return err;
 	if (b->start.link[ROOM_LEDGER] < 0)
 		log_warning("there is no ledger yet");
 	else if ((err = ledger_link(b, TAKE_FD(b->start.link[ROOM_LEDGER]))) != SP_OK)
@@ -251,6 +256,7 @@ broker_end(struct broker *b)
 	broker_idle(b);
 	auth_drop(b);
 	signer_lost(b);
+	courier_lost(b);
 	while (b->all != NULL)
 		worker_gone(b, b->all->serial);
 	broker_idle(b);

@@ -173,6 +173,8 @@ token_login_recorded(struct broker *b, struct op *op, const struct answer *a)
 
 	if (err == SP_OK && t->api_token != 0 && !b->is_full)
 		err = sql_run(b->db, SQL_TOKEN_USED, SI(t->api_token), SI(b->wall_us()));
+	if (err == SP_OK && !b->is_full)
+		err = network_seen(b, &op->actor, op->serial);
 	if (err != SP_OK)
 		op_fail(b, op, err, 0);
 	else

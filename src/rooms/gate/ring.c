@@ -65,6 +65,24 @@ failed(struct ring *r, struct span body)
 	return -(int)f.err;
 }
 
+void
+ring_settle(struct ring *r)
+{
+	void (*owed)(void *) = r->owed;
+
+	r->owed = NULL;
+	if (owed != NULL)
+		owed(r->owed_arg);
+}
+
+/* The last request is over, and another can be sent. */
+static bool
+may_ask(struct ring *r)
+{
+	ring_settle(r);
+	return !r->dead;
+}
+
 static int
 sent(struct ring *r, int rc)
 {
@@ -102,7 +120,7 @@ receive(struct ring *r, uint16_t want, uint16_t also, struct chan_msg *ret)
 	int ring_##call(struct ring *r, const struct ipc_##call *m, struct ipc_##reply *ret)       \
 	{                                                                                          \
 		struct chan_msg msg;                                                               \
-		int rc = sent(r, r->dead ? SP_OK : chan_send_##call(&r->broker, m, -1));           \
+		int rc = sent(r, !may_ask(r) ? SP_OK : chan_send_##call(&r->broker, m, -1));       \
                                                                                                    \
 		if (rc == SP_OK)                                                                   \
 			rc = receive(r, IPC_##REPLY, IPC_##REPLY, &msg);                           \
@@ -247,14 +265,14 @@ opened_sane(const struct opened *o, uint64_t wrapped)
 }
 
 int
-ring_open(struct ring *r, const struct ipc_open *m, struct opened *ret)
+ring_open_begin(struct ring *r, const struct ipc_open *m, struct opened *ret,
+    void (*owed)(void *arg), void *arg)
 {
 	struct chan_msg msg;
-	uint64_t length = 0;
 	int rc;
 
 	*ret = (struct opened){.fd = -1};
-	rc = sent(r, r->dead ? SP_OK : chan_send_open(&r->broker, m, -1));
+	rc = sent(r, !may_ask(r) ? SP_OK : chan_send_open(&r->broker, m, -1));
 	if (rc == SP_OK)
 		rc = receive(r, IPC_FILE_OPEN, IPC_FILE_INLINE, &msg);
 	if (rc < 0)
@@ -263,10 +281,28 @@ ring_open(struct ring *r, const struct ipc_open *m, struct opened *ret)
 	chan_msg_done(&msg);
 	if (rc < 0)
 		return ring_fail(r, "from the broker", rc);
-	rc = await_key(r, ret->blob, false, ret->key, &length);
+	r->owed = owed;
+	r->owed_arg = arg;
+	return SP_OK;
+}
+
+int
+ring_open_end(struct ring *r, struct opened *o)
+{
+	uint64_t length = 0;
+	int rc = r->dead ? SP_EUNAVAIL : await_key(r, o->blob, false, o->key, &length);
+
 	if (rc < 0)
 		return rc;
-	return opened_sane(ret, length) ? SP_OK : SP_EDAMAGED;
+	return opened_sane(o, length) ? SP_OK : SP_EDAMAGED;
+}
+
+int
+ring_open(struct ring *r, const struct ipc_open *m, struct opened *ret)
+{
+	int rc = ring_open_begin(r, m, ret, NULL, NULL);
+
+	return rc == SP_OK ? ring_open_end(r, ret) : rc;
 }
 
 void
@@ -288,7 +324,7 @@ ring_put(struct ring *r, const struct ipc_put *m, struct placed *ret)
 	int rc;
 
 	*ret = (struct placed){.fd = -1};
-	rc = sent(r, r->dead ? SP_OK : chan_send_put(&r->broker, m, -1));
+	rc = sent(r, !may_ask(r) ? SP_OK : chan_send_put(&r->broker, m, -1));
 	if (rc == SP_OK)
 		rc = receive(r, IPC_UPLOAD, IPC_UPLOAD_SMALL, &msg);
 	if (rc < 0)
@@ -323,7 +359,7 @@ ring_resume(struct ring *r, const struct ipc_resume *m, struct placed *ret, uint
 	int rc;
 
 	*ret = (struct placed){.fd = -1};
-	rc = sent(r, r->dead ? SP_OK : chan_send_resume(&r->broker, m, -1));
+	rc = sent(r, !may_ask(r) ? SP_OK : chan_send_resume(&r->broker, m, -1));
 	if (rc == SP_OK)
 		rc = receive(r, IPC_UPLOAD_RESUMED, IPC_UPLOAD_RESUMED, &msg);
 	if (rc < 0)

@@ -6,6 +6,8 @@
  * the protocol: the connection cannot go on.
  *
  * Spans in a reply point into ring.buf and live until the next call.
+ *
+ * A key that ring_open_begin has left under way is part of its request: the next call takes it up first.
  */
 #ifndef SP_GATE_RING_H
 #define SP_GATE_RING_H
@@ -26,6 +28,10 @@ struct ring {
 	uint8_t *buf; /* IPC_MAX bytes, owned */
 	struct fault fault;
 	bool dead;
+	/* a key that is under way: taken up, and its file opened, before anything else is asked;
+	 * NULL: none */
+	void (*owed)(void *arg);
+	void *owed_arg;
 };
 
 /* ring_init - take over the two sockets of worker `self`.  errors SP_ENOMEM.  ring_done - close and
@@ -89,6 +95,16 @@ struct opened {
  */
 int ring_open(struct ring *r, const struct ipc_open *m, struct opened *ret) MUST_USE;
 void opened_done(struct opened *o);
+/* ring_open_begin - the first half of ring_open: what the broker refuses, and what it knows of the
+ * file.  The key comes later.
+ *   owed, arg  called before the next request, or by ring_settle: must call ring_open_end, then the
+ *              content is still in ring.buf; not called after an error
+ * ring_open_end - the other half: wait for the key; the rest of ring_open's errors.
+ * ring_settle - have owed called now, if there is a key under way. */
+int ring_open_begin(struct ring *r, const struct ipc_open *m, struct opened *ret,
+    void (*owed)(void *arg), void *arg) MUST_USE;
+int ring_open_end(struct ring *r, struct opened *o) MUST_USE;
+void ring_settle(struct ring *r);
 
 /* A place to store a file, and a fresh key for it. */
 struct placed {

@@ -1,5 +1,6 @@
 /* worker.c - see worker.h. */
 #include "rooms/gate/worker.h"
+#include "rooms/gate/template.h"
 
 #include <stdlib.h>
 
@@ -12,12 +13,16 @@
 #define TASKS_MAX 4 /* threads: one that serves, one that hashes */
 
 void
-worker_enter(struct worker *w, enum room self, int argc, char **argv)
+worker_enter(
+    struct worker *w, enum room self, int argc, char **argv, void (*warm)(void *arg), void *arg)
 {
 	struct room_start *s = &w->start;
 	enum room gate = ipc_gate(self);
 
 	room_enter(self, argc, argv, s, NULL, NULL);
+	warm(arg);
+	if (room_is_template(argc, argv))
+		template_serve(s, argv[0]);
 	if (s->link[gate] < 0 || s->link[ROOM_SIGNER] < 0 || s->link[ROOM_BROKER] < 0 ||
 	    s->link[ROOM_VAULT] < 0)
 		sp_die(EXIT_SOFTWARE, "the supervisor did not send all that a worker needs");

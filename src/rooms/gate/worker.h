@@ -1,8 +1,8 @@
 /* worker.h - what the workers of all doors have in common: they are started idle, take one
  * connection, serve it and end.
  *
- *   worker_enter(&w, ROOM_WORKER_X, argc, argv);     links and settings are there
- *   ... whatever needs a file or much of the kernel ...
+ *   worker_enter(&w, ROOM_WORKER_X, argc, argv, warm, arg);   links and settings are there
+ *   ... whatever else needs a file or much of the kernel, or is random ...
  *   worker_jail(&w, memory_bytes, files);            the sandbox is on, the supervisor knows
  *   if (worker_await(&w, &fd) == SP_OK) ...          the one connection
  *   worker_done(&w);
@@ -28,9 +28,13 @@ struct worker {
 	    *in_hand; /* borrowed: transfers that a stop waits for; NULL: whoever idles has none */
 };
 
-/* worker_enter - become a worker of the room self.  Dies when the supervisor did not send what
- * every worker needs. */
-void worker_enter(struct worker *w, enum room self, int argc, char **argv);
+/* worker_enter - become a worker of the room self; started as a template, serve as one: then this
+ * returns in each of its copies.  Dies when the supervisor did not send what every worker needs.
+ *   warm  what takes time and is the same in every worker, called once: in the template before it
+ * is copied, or else in the worker.  It has the settings and files, and no link.  What it leaves in
+ * memory every copy has: nothing random that anybody relies on, no secret */
+void worker_enter(
+    struct worker *w, enum room self, int argc, char **argv, void (*warm)(void *arg), void *arg);
 /* worker_jail - enter the sandbox of the room; threads are for the helper that hashes beside a
  * transfer. memory_bytes  most data memory files         most descriptors */
 void worker_jail(struct worker *w, uint64_t memory_bytes, uint64_t files);

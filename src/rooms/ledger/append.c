@@ -160,6 +160,7 @@ note_step(struct ledger *l, int64_t t_us, int64_t expected)
 	log_warning("the wall clock was stepped from %s to %s", then, now);
 	if (add_text(l, &e, t_us) != SP_OK || pending_add(l, &none) != SP_OK)
 		log_error("the step of the clock could not be recorded");
+	alarms_staged(l, EVENT_CLOCK_STEP);
 }
 
 int
@@ -177,6 +178,7 @@ ledger_stage(struct ledger *l, struct entry *e, struct pending then)
 			then.rule = e->event->number;
 		if (then.order != NULL)
 			then.order->entry = e->n;
+		alarms_staged(l, e->event->number);
 		err = pending_add(l, &then);
 	}
 	if (err != SP_OK) {
@@ -314,6 +316,7 @@ ledger_commit(struct ledger *l)
 	for (size_t i = 0; i < n; i++)
 		follow(l, &l->pending[i]);
 	orders_push(l);
+	alarms_committed(l);
 }
 
 /* ---- checkpoints ---- */

@@ -37,8 +37,7 @@ void
 answer_no(struct ledger *l, const struct pending *p)
 {
 	ANSWER(l, p->broker, REFUSED, refused, .ref = p->ref, .err = p->err,
-	    .retry_after = p->retry_after, .kind = p->kind, .budget = p->budget,
-	    .froze = p->froze);
+	    .retry_after = p->retry_after, .kind = p->kind, .budget = p->budget, .froze = p->froze);
 }
 
 void
@@ -163,7 +162,7 @@ on_record(struct ledger *l, struct span body)
 	if (err != SP_OK)
 		refuse(l, m.ref, err);
 	else
-		decoys_look(l, &e, /* released= */ false);
+		decoys_look(l, &e, /* released= */ false, /* user= */ 0);
 	return SP_OK;
 }
 
@@ -273,7 +272,7 @@ on_release(struct ledger *l, struct span body)
 		if (o == NULL)
 			refuse(l, m.ref, SP_ENOMEM);
 		else if (stage_order(l, &e, o) && (receivers(m.event) & R_WORKERS) != 0)
-			decoys_look(l, &e, /* released= */ true);
+			decoys_look(l, &e, /* released= */ true, m.user);
 	}
 	return SP_OK;
 }

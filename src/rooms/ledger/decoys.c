@@ -90,6 +90,25 @@ is_touched(const struct decoy *d, const struct entry *e, bool released, struct s
 
 /* ---- acting ---- */
 
+/* The vault gives this user and this address nothing any more, whatever the broker says. */
+static void
+freeze(struct ledger *l, const struct touch *t, uint64_t entry)
+{
+	struct order *o = l->waiting.n + l->sent.n < ORDERS_MAX ? mem_alloc(sizeof(*o)) : NULL;
+
+	if (o != NULL)
+		o->path = mem_dup(span_str(t->address));
+	if (o == NULL || o->path == NULL) {
+		log_error("the vault cannot be told of a decoy that was touched");
+		order_free(o);
+		return;
+	}
+	o->kind = IPC_V_FREEZE;
+	o->entry = entry;
+	o->user = t->number;
+	order_pass(l, o);
+}
+
 void
 decoys_tell(struct ledger *l, const struct touch *t, uint64_t entry)
 {
@@ -108,12 +127,13 @@ decoys_tell(struct ledger *l, const struct touch *t, uint64_t entry)
 		err = link_send(&l->broker, IPC_DECOY_TOUCHED, &w);
 	if (err != SP_OK)
 		ledger_lies(l, &l->broker, IPC_DECOY_TOUCHED, err);
+	freeze(l, t, entry);
 }
 
 static struct touch
-touch_of(const struct entry *deed)
+touch_of(const struct entry *deed, uint64_t number)
 {
-	struct touch touch = {.serial = deed->serial};
+	struct touch touch = {.serial = deed->serial, .number = number};
 	struct text user = text_of(touch.user, sizeof(touch.user));
 	struct text address = text_of(touch.address, sizeof(touch.address));
 
@@ -124,14 +144,14 @@ touch_of(const struct entry *deed)
 
 /* The entry of the touch follows that of the deed, in the same group. */
 static void
-touched(struct ledger *l, const struct decoy *d, const struct entry *deed)
+touched(struct ledger *l, const struct decoy *d, const struct entry *deed, uint64_t user)
 {
 	uint8_t buf[256];
 	char number[32];
 	struct text t = text_of(number, sizeof(number));
 	struct wr w = wr_of(buf, sizeof(buf));
 	struct entry e = *deed;
-	struct touch touch = touch_of(deed);
+	struct touch touch = touch_of(deed, user);
 	struct pending then = {.then = THEN_TOUCHED};
 	int err;
 
@@ -153,7 +173,7 @@ touched(struct ledger *l, const struct decoy *d, const struct entry *deed)
 }
 
 void
-decoys_look(struct ledger *l, const struct entry *e, bool released)
+decoys_look(struct ledger *l, const struct entry *e, bool released, uint64_t user)
 {
 	struct span to;
 
@@ -163,7 +183,7 @@ decoys_look(struct ledger *l, const struct entry *e, bool released)
 	for (size_t i = 0; i < l->decoys.n; i++) {
 		if (!is_touched(&l->decoys.list[i], e, released, to))
 			continue;
-		touched(l, &l->decoys.list[i], e);
+		touched(l, &l->decoys.list[i], e, user);
 		return; /* one alarm for one deed */
 	}
 }

@@ -17,6 +17,15 @@ event_row(uint16_t number)
 	return NULL;
 }
 
+const struct event_row *
+event_by_name(struct span name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(events); i++)
+		if (span_eq_str(name, events[i].name))
+			return &events[i];
+	return NULL;
+}
+
 bool
 event_by_broker(uint16_t number)
 {
@@ -28,7 +37,8 @@ event_by_broker(uint16_t number)
 	    EVENT_DECOY_PLANTED, EVENT_DECOY_REMOVED, EVENT_KEY_SEALED, EVENT_KEY_ROTATED,
 	    EVENT_KEY_REWRAPPED, EVENT_KEY_DESTROYED, EVENT_PRINCIPAL_FROZEN, EVENT_COUNTERS_BEGUN,
 	    EVENT_COUNTERS_LOST, EVENT_LIMITS_RAISED, EVENT_LIMITS_UNFROZEN,
-	    EVENT_VERIFY_FAILED, EVENT_VERIFY_OK, EVENT_SETTINGS};
+	    EVENT_ALARM_FAILING, EVENT_ALARM_UNDELIVERED, EVENT_VERIFY_FAILED, EVENT_VERIFY_OK,
+	    EVENT_SETTINGS};
 
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		if (ours[i] == number)

@@ -23,6 +23,7 @@ enum event {
 #include "ipc/events.def"
 #undef EVENT
 };
+#define EVENT_NUMBERS 1024u /* all numbers are below */
 enum severity { SEVERITY_INFO, SEVERITY_NOTICE, SEVERITY_WARNING, SEVERITY_ALARM };
 struct event_row {
 	uint16_t number;
@@ -31,6 +32,8 @@ struct event_row {
 };
 /* event_row - NULL when there is no such event. */
 const struct event_row *event_row(uint16_t number);
+/* event_by_name - NULL when there is no such event. */
+const struct event_row *event_by_name(struct span name);
 /* event_by_broker - may the broker ask for this event by RECORD?  Not for those that the ledger or
  * the supervisor vouch for. */
 bool event_by_broker(uint16_t number);

@@ -25,7 +25,8 @@ enum { EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
 /* What the broker asked the vault for, until it is answered. */
 struct order {
 	struct order *next;
-	uint16_t kind;	 /* IPC_RELEASE, IPC_KEY_NEW, IPC_SEAL, IPC_REWRAP, IPC_ORG_KEY */
+	uint16_t
+	    kind; /* IPC_RELEASE, IPC_KEY_NEW, IPC_SEAL, IPC_REWRAP, IPC_ORG_KEY, IPC_V_FREEZE */
 	uint64_t broker; /* generation of the link that asked */
 	uint64_t number; /* on the vault's link */
 	uint64_t ref, entry, serial, org, user, length;
@@ -46,7 +47,7 @@ struct order_list {
 enum then { THEN_NOTHING, THEN_RECORDED, THEN_ORDER, THEN_REFUSED, THEN_NOTED, THEN_TOUCHED };
 /* Who touched a decoy. */
 struct touch {
-	uint64_t serial;
+	uint64_t serial, number; /* number: of the user; 0: not known */
 	char user[65], address[65];
 };
 /* The decoys, as the supervisor has told. */
@@ -70,7 +71,8 @@ struct ledger {
 	struct decoys decoys;
 	struct room_start room;
 	struct loop *loop;
-	struct link broker, vault;
+	struct link broker, vault, courier;
+	struct alarms *alarms; /* owned */
 	struct seats seats;
 	struct watch watch;
 	uint8_t *seed; /* secret, 32 bytes */
@@ -145,15 +147,26 @@ void vault_ready(void *arg, int fd, unsigned events);
 int decoys_take(struct ledger *l, int fd) MUST_USE;
 void decoys_done(struct ledger *l);
 /* decoys_look - is what was just staged the touching of a decoy?  Then that is staged, too.
- *   released  e is the release of a key to a worker */
-void decoys_look(struct ledger *l, const struct entry *e, bool released);
-/* decoys_tell - supervisor and broker act on it. */
+ *   released  e is the release of a key to a worker
+ *   user      its number; 0: not known */
+void decoys_look(struct ledger *l, const struct entry *e, bool released, uint64_t user);
+/* decoys_tell - supervisor, vault and broker act on it. */
 void decoys_tell(struct ledger *l, const struct touch *t, uint64_t entry);
 
 /* ---- intents.c ---- */
 /* intents_begin - answer INTENTS_GET, a piece at a time. */
 void intents_begin(struct ledger *l, const struct ipc_intents_get *m);
 void intents_end(struct ledger *l);
+
+/* ---- alarms.c ---- */
+int alarms_init(struct ledger *l) MUST_USE; /* SP_ENOMEM */
+/* alarms_end - the courier is gone, or asks anew. */
+void alarms_end(struct ledger *l);
+/* alarms_staged - an entry of this event was staged.  alarms_committed - what was staged is durable:
+ * now the courier hears of it. */
+void alarms_staged(struct ledger *l, uint16_t event);
+void alarms_committed(struct ledger *l);
+void courier_ready(void *arg, int fd, unsigned events);
 
 /* ---- supervisor.c ---- */
 /* answer_noted - tell the supervisor of the entry that it waits for. */

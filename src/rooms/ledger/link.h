@@ -1,4 +1,4 @@
-/* link.h - a socket to the broker or the vault, with what waits to be sent on it. */
+/* link.h - a socket to the broker, the vault or the courier, with what waits to be sent on it. */
 #ifndef SP_LEDGER_LINK_H
 #define SP_LEDGER_LINK_H
 

@@ -12,13 +12,14 @@ ledger_begin(struct ledger *l)
 	l->json = mem_alloc(ENTRY_MAX + 1);
 	l->seed = secret_new(32 + 1);
 	if (l->loop == NULL || l->sup_buf == NULL || l->buf == NULL || l->json == NULL ||
-	    seats_init(&l->seats) != SP_OK)
+	    seats_init(&l->seats) != SP_OK || alarms_init(l) != SP_OK)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ENOMEM));
 	if (l->seed == NULL)
 		sp_die(EXIT_SOFTWARE,
 		    "no memory that can be locked: raise the limit of locked memory (ulimit -l)");
 	link_init(&l->broker, l->loop, ROOM_BROKER, broker_ready, l);
 	link_init(&l->vault, l->loop, ROOM_VAULT, vault_ready, l);
+	link_init(&l->courier, l->loop, ROOM_COURIER, courier_ready, l);
 }
 
 /* Workers, notices and links may come before GO: links stay in room_start. */
@@ -60,6 +61,8 @@ take_links(struct ledger *l)
 		err = link_take(&l->broker, TAKE_FD(r->link[ROOM_BROKER]));
 	if (err == SP_OK && r->link[ROOM_VAULT] >= 0)
 		err = link_take(&l->vault, TAKE_FD(r->link[ROOM_VAULT]));
+	if (err == SP_OK && r->link[ROOM_COURIER] >= 0)
+		err = link_take(&l->courier, TAKE_FD(r->link[ROOM_COURIER]));
 	if (err != SP_OK)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(err));
 }
@@ -118,7 +121,10 @@ main(int argc, char **argv)
 	orders_fail(l, SP_EUNAVAIL);
 	link_drop(&l->broker);
 	link_drop(&l->vault);
+	link_drop(&l->courier);
 	intents_end(l);
+	alarms_end(l);
+	mem_free(l->alarms);
 	tlog_writer_free(l->log);
 	secret_free(l->seed, 32 + 1);
 	seats_done(&l->seats);

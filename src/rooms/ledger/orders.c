@@ -74,6 +74,9 @@ send_order(struct ledger *l, const struct order *o)
 	case IPC_REWRAP:
 		return SEND(l, V_REWRAP, v_rewrap, .order = o->number, .entry = o->entry,
 		    .org = o->org, .blob = blob, .wrap = wrap);
+	case IPC_V_FREEZE:
+		return SEND(l, V_FREEZE, v_freeze, .order = o->number, .entry = o->entry,
+		    .user = o->user, .address = span_str(o->path));
 	default:
 		return SEND(l, V_ORG_KEY, v_org_key, .order = o->number, .entry = o->entry,
 		    .org = o->org, .op = o->op, .epoch = o->epoch);
@@ -85,7 +88,9 @@ fail_order(struct ledger *l, struct order *o, int err)
 {
 	struct ipc_v_result r = {.err = (uint16_t)-err};
 
-	if (o->kind == IPC_ORG_KEY)
+	if (o->kind == IPC_V_FREEZE)
+		log_error("who touched a decoy is not frozen in the vault: %s", sp_strerror(err));
+	else if (o->kind == IPC_ORG_KEY)
 		answer_order(l, o, &r);
 	else
 		answer_refused(l, o->broker, o->ref, err, 0);
@@ -235,9 +240,11 @@ on_result(struct ledger *l, struct span body)
 	if (l->sent.n == 0 || l->sent.first->number != m.order)
 		return SP_EDENIEDMSG; /* it answers in order, and only what was asked */
 	o = list_take(&l->sent);
-	if (m.err == 0)
+	if (m.err == 0 && o->kind == IPC_V_FREEZE)
+		log_info("who touched a decoy is frozen");
+	else if (m.err == 0)
 		answer_order(l, o, &m);
-	else if (o->kind == IPC_KEY_NEW || -(int)m.err == SP_ECLOSED)
+	else if (o->kind == IPC_KEY_NEW || o->kind == IPC_V_FREEZE || -(int)m.err == SP_ECLOSED)
 		fail_order(l, TAKE_PTR(o), -(int)m.err); /* nothing was refused to anyone */
 	else
 		record_refusal(l, o, &m);

@@ -15,6 +15,8 @@ ledger_lies(struct ledger *l, struct link *k, uint16_t message, int err)
 	link_drop(k);
 	if (k == &l->vault)
 		orders_fail(l, SP_EUNAVAIL);
+	if (k == &l->courier)
+		alarms_end(l);
 	if (chan_send_violation(&l->room.supervisor, &m, -1) != SP_OK)
 		l->stopping = true;
 }
@@ -30,6 +32,10 @@ on_link(struct ledger *l, struct chan_msg *m)
 	if (link.room == ROOM_BROKER) {
 		intents_end(l);
 		return link_take(&l->broker, TAKE_FD(m->fd));
+	}
+	if (link.room == ROOM_COURIER) {
+		alarms_end(l);
+		return link_take(&l->courier, TAKE_FD(m->fd));
 	}
 	if (link.room != ROOM_VAULT)
 		return SP_EDENIEDMSG;

@@ -114,8 +114,8 @@ conf_file(const struct conf *c)
 
 /* ---- limits ---- */
 
-/* limits.conf, which only its owner may write: root, or the user who runs the instance.  One that is
- * not there says what an empty one says: an instance of an older version has none. */
+/* limits.conf, which only its owner may write: root, or the user who runs the instance.  One that
+ * is not there says what an empty one says: an instance of an older version has none. */
 static int
 read_limits(const struct instance *in, int *ret_fd, char *why, size_t cap)
 {
@@ -153,8 +153,8 @@ read_limits(const struct instance *in, int *ret_fd, char *why, size_t cap)
 	return err == SP_OK ? SP_OK : SP_ECONFIG;
 }
 
-/* An instance of an older version has no counters yet: an empty file.  The vault knows whether there
- * were any before. */
+/* An instance of an older version has no counters yet: an empty file.  The vault knows whether
+ * there were any before. */
 static void
 make_counters(const struct instance *in)
 {
@@ -354,9 +354,10 @@ check_host_keys(const struct instance *in, char *why, size_t cap)
 static void
 check_folders(const struct instance *in, bool as_root)
 {
-	static const char *const folders[] = {"db", "blobs", "ledger", "vault", "run"};
+	static const char *const folders[] = {"db", "blobs", "ledger", "vault", "run", "courier"};
 	char path[1100], closed[1100];
 
+	alarms_folder(in, as_root);
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
 		int err = instance_path(in, folders[i], path, sizeof(path));
 
@@ -477,6 +478,8 @@ instance_open(struct instance *in, const char *dir, bool as_root)
 		sp_die(EXIT_CONFIG, "%s", why);
 	if (check_host_keys(in, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
+	if (alarms_check(in, why, sizeof(why)) != SP_OK)
+		sp_die(EXIT_CONFIG, "%s", why);
 	if (read_scanner(in, &in->conf, &in->scanner_fd, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	in->conf_fd = conf_file(&in->conf);
@@ -505,7 +508,7 @@ warn_of_restart(const struct conf *now, const struct conf *fresh)
 int
 instance_reload(struct instance *in, char *why, size_t cap)
 {
-	struct conf fresh, merged = in->conf;
+	struct conf fresh, was, merged = in->conf;
 	DEFER(close_fd) int certificate = -1, conf = -1, limits = -1;
 	DEFER(close_fd) int probes = -1;
 	int err = read_conf(in, &fresh, why, cap);
@@ -519,7 +522,12 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	err = check_host_keys(in, why, cap); /* SftpListen is not taken up by a reload */
 	if (err != SP_OK)
 		return err;
-	err = read_limits(in, &limits, why, cap);
+	was = in->conf; /* what would be in force is looked at as a whole */
+	in->conf = merged;
+	err = alarms_check(in, why, cap);
+	in->conf = was;
+	if (err == SP_OK)
+		err = read_limits(in, &limits, why, cap);
 	if (err == SP_OK)
 		err = read_scanner(in, &merged, &probes, why, cap);
 	if (err != SP_OK)
@@ -557,6 +565,7 @@ static const struct file_place {
     {FILE_LEDGER_DIR, "ledger", O_RDONLY | O_DIRECTORY},
     {FILE_DATABASE_DIR, "db", O_RDONLY | O_DIRECTORY},
     {FILE_BLOB_DIR, "blobs", O_RDONLY | O_DIRECTORY},
+    {FILE_COURIER_DIR, "courier", O_RDONLY | O_DIRECTORY},
 #define HOST_KEY(WHAT, TYPE, path, sshfp) {WHAT, path, O_RDONLY},
 #include "ipc/hostkeys.def"
 #undef HOST_KEY
@@ -580,6 +589,8 @@ instance_file(const struct instance *in, enum ipc_file_what what, char *ret_name
 		err = instance_path(in, in->conf.https_key, ret_name, cap);
 	if (what == FILE_ROOT_KEY)
 		err = in->lockdown.keys ? SP_ENOTFOUND : instance_root_path(in, ret_name, cap);
+	if (what >= FILE_ALARM_MAIL_PASSWORD && what <= FILE_ALARM_CA)
+		err = alarms_path(in, what, ret_name, cap);
 	return err != SP_OK ? err : file_open_at(AT_FDCWD, ret_name, flags, 0);
 }
 

@@ -13,10 +13,11 @@
 #define TICK_MS 1000
 #define ROOM_STOP_MS 10000
 
-/* ---- stopping: gates, workers, broker, signer, vault, ledger ---- */
+/* ---- stopping: gates, workers, courier, broker, signer, vault, ledger ---- */
 
 static const enum room stop_order[] = {ROOM_GATE_HTTPS, ROOM_GATE_SFTP,
-    ROOM_SUPERVISOR /* here: the workers */, ROOM_BROKER, ROOM_SIGNER, ROOM_VAULT, ROOM_LEDGER};
+    ROOM_SUPERVISOR /* here: the workers */, ROOM_COURIER, ROOM_BROKER, ROOM_SIGNER, ROOM_VAULT,
+    ROOM_LEDGER};
 
 static void
 stop_late(void *arg, int fd, unsigned events)
@@ -123,8 +124,8 @@ send_reload(struct seat *seat)
 	struct ipc_reload m = {.generation = s->generation};
 	int err = SP_OK;
 
-	if (seat->room == ROOM_SIGNER)
-		err = send_row_files(s, ROOM_SIGNER, &seat->chan);
+	if (seat->room == ROOM_SIGNER || seat->room == ROOM_COURIER)
+		err = send_row_files(s, seat->room, &seat->chan);
 	if (seat->room == ROOM_VAULT)
 		err = send_limits(s, &seat->chan);
 	if (seat->room == ROOM_BROKER)
@@ -189,6 +190,10 @@ reap(struct sup *s)
 			(void)snprintf(how, sizeof(how), "ended with status %d", end.status);
 		if (seat != NULL)
 			seat_ended(seat, how, end.status);
+		if (seat == NULL && w == NULL)
+			(void)template_ended(s, end.pid); /* or one that was dropped before */
+		if (w != NULL && !w->doomed && end.status != 0)
+			template_suspect(w);
 		if (w != NULL)
 			worker_ended(w, how, end.signal, end.sandboxed);
 		if (s->stopping && s->started)

@@ -40,10 +40,12 @@ end_liars(struct seat *by, uint16_t message, const char *text)
 	}
 }
 
-/* a gate knows the workers of its own door, and no other process */
+/* a gate knows the workers of its own door, the courier messengers, and no other process */
 static bool
 may_name(const struct seat *by, const struct worker *w)
 {
+	if (by->room == ROOM_COURIER)
+		return w->pool->room == ROOM_MESSENGER;
 	return !ipc_is_gate(by->room) || (ipc_door(w->pool->room) & (1u << by->room)) != 0;
 }
 
@@ -65,10 +67,12 @@ on_violation(struct seat *by, const struct chan_msg *m)
 	if ((w != NULL && !may_name(by, w)) || (v.serial == 0 && ipc_is_gate(by->room)))
 		return SP_EDENIEDMSG;
 	log_error("violation by %llu, %s", (unsigned long long)v.serial, text);
-	if (w != NULL)
+	if (w != NULL) {
+		template_suspect(w);
 		worker_kill(w);
-	else if (v.serial == 0)
+	} else if (v.serial == 0) {
 		end_liars(by, v.message, text);
+	}
 	/* after that: when the ledger is the liar, its successor writes it down */
 	if (w != NULL)
 		worker_broke(w, EVENT_WORKER_VIOLATION, CONTACT_VIOLATION, text);
@@ -105,8 +109,11 @@ on_kill(struct seat *by, const struct chan_msg *m)
 	if (err != SP_OK)
 		return err;
 	w = worker_by_serial(by->sup, k.serial);
-	if (w != NULL)
-		worker_kill(w);
+	if (w == NULL)
+		return SP_OK;
+	if (!may_name(by, w))
+		return SP_EDENIEDMSG;
+	worker_kill(w);
 	return SP_OK;
 }
 
@@ -271,5 +278,6 @@ worker_message(void *arg, int fd, unsigned events)
 	worker_broke(w, EVENT_WORKER_VIOLATION, CONTACT_VIOLATION, text);
 	loop_unwatch(s->loop, w->watch);
 	w->watch = NULL;
+	template_suspect(w);
 	worker_kill(w);
 }

@@ -75,13 +75,26 @@ struct worker {
 	struct chan chan;
 	struct loop_watch *watch;
 	enum worker_state state;
-	bool doomed;   /* we killed it: its end is no news */
-	int gate_fd;   /* the gate's end of its socket, until it is ready; else -1 */
-	unsigned told; /* set of the rooms that know it */
-	uint32_t slot; /* of its uid */
+	bool doomed;	   /* we killed it: its end is no news */
+	uint64_t template; /* number of what it is a copy of; 0: a program of its own */
+	int gate_fd;	   /* the gate's end of its socket, until it is ready; else -1 */
+	unsigned told;	   /* set of the rooms that know it */
+	uint32_t slot;	   /* of its uid */
 	int64_t retired_ms;
 	char address[65];
 	struct worker *next, *prev;
+};
+
+/* A process that workers are copied from: template.c. */
+struct template
+{
+	struct pool *pool;
+	uint64_t number; /* never given again while we run */
+	int32_t pid;
+	struct chan chan;
+	struct loop_watch *watch;
+	bool is_ready;
+	int64_t forks;
 };
 
 struct pool {
@@ -97,8 +110,17 @@ struct pool {
 	uint32_t failures;    /* ends before READY in a row */
 	uint64_t timer;	      /* of the next try; 0: none */
 	struct worker *workers;
+	struct template *template[2]; /* in use, and the next; NULL: none */
 };
-enum { POOL_PUBLIC, POOL_ADMIN, POOL_SFTP, POOL_AUTHENTICATOR, POOL_SCRUBBER, POOL_COUNT };
+enum {
+	POOL_PUBLIC,
+	POOL_ADMIN,
+	POOL_SFTP,
+	POOL_AUTHENTICATOR,
+	POOL_SCRUBBER,
+	POOL_MESSENGER,
+	POOL_COUNT
+};
 
 /* The instance: its folder, settings and open files. */
 struct instance {
@@ -146,6 +168,7 @@ struct sup {
 	 * was thrown away */
 	uint64_t log_budget, log_thrown;
 	uint64_t generation;
+	uint64_t templates; /* started so far */
 	bool as_root;
 	bool started;  /* every room was ready once */
 	bool stopping; /* no new process, whatever ends */
@@ -210,6 +233,16 @@ int instance_root_destroy(const struct instance *in, char *path, size_t cap) MUS
 /* instance_root_check - is the automatic copy of the root key there and in order?
  *   why, cap  one sentence when it is not */
 int instance_root_check(const struct instance *in, char *why, size_t cap) MUST_USE;
+
+/* ---- alarms.c: what the courier is given ---- */
+
+/* alarms_check - do the settings of alarms fit together, and are their files there and nobody else's to read?
+ *   why, cap  one sentence on failure: SP_ECONFIG */
+int alarms_check(const struct instance *in, char *why, size_t cap) MUST_USE;
+/* alarms_path - of FILE_ALARM_*.  SP_ENOTFOUND: the setting names none */
+int alarms_path(const struct instance *in, enum ipc_file_what what, char *ret, size_t cap) MUST_USE;
+/* alarms_folder - make the courier's folder in an instance of before there were alarms.  Dies with a sentence. */
+void alarms_folder(const struct instance *in, bool as_root);
 
 /* ---- seats.c ---- */
 
@@ -278,8 +311,6 @@ void worker_ended(struct worker *w, const char *how, int signal, bool sandboxed)
 void workers_forget_seat(struct sup *s, enum room room);
 /* workers_register_all - a new ledger hears of all that live. */
 void workers_register_all(struct sup *s);
-/* workers_retire - idle ones of the old generation end once the gate has let go of them. */
-void workers_retire(struct sup *s);
 /* workers_lock - end all of the door of this gate, now. */
 void workers_lock(struct sup *s, enum room gate);
 /* workers_stop - tell those at work to finish; kill: now. */
@@ -287,6 +318,37 @@ void workers_stop(struct sup *s, uint32_t deadline_ms);
 void workers_kill_all(struct sup *s);
 /* workers_count - processes of the workers' pools; helpers: and of all others. */
 size_t workers_count(const struct sup *s, bool helpers);
+
+/* pool_failed - a process of it could not be started, or died before it was ready: it is filled
+ * slower and slower. */
+void pool_failed(struct pool *p);
+
+/* ---- retire.c ---- */
+
+/* workers_retire - idle ones of the old generation end once the gate has let go of them. */
+void workers_retire(struct sup *s);
+/* workers_retire_copies - idle copies of a template end. */
+void workers_retire_copies(struct pool *p, uint64_t number);
+
+/* ---- template.c ---- */
+
+/* template_can - are workers of this pool to be copied from a template, and is one ready?  Starts
+ * one that is missing; pools_fill is called when it is ready. */
+enum template_can { TEMPLATE_UNUSED, TEMPLATE_WAIT, TEMPLATE_READY };
+enum template_can template_can(struct pool *p) MUST_USE;
+/* template_fork - copy a template that is ready.
+ *   fd          becomes the copy's socket to us; stays the caller's
+ *   uid         0: ours
+ *   ret_number  of the template
+ *   returns     the process's number: a child of ours.  On failure the template is ended. */
+int template_fork(struct pool *p, int fd, uint32_t uid, uint64_t *ret_number) MUST_USE;
+/* template_suspect - a worker died otherwise than in order, or lied: whoever did that may know its
+ * memory's layout.  No further worker has it: its template and idle siblings end. */
+void template_suspect(struct worker *w);
+/* template_ended - was the process that has ended a template? */
+bool template_ended(struct sup *s, int32_t pid);
+/* templates_drop - end all: they hold the settings and certificate of before. */
+void templates_drop(struct sup *s);
 
 /* ---- messages.c ---- */
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "ipc/alarm.h"
 #include "rooms/supervisor/supervisor.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -14,7 +15,7 @@
 		*/
 #define SFTP_SLOTS 14000u
 #define AUTHENTICATOR_SLOTS 1000u
-#define RETIRE_MS 5000
+#define MESSENGER_SLOTS 16u
 #define FAIL_DELAY_MS 200
 #define FAIL_DELAY_DOUBLINGS 7u
 
@@ -41,6 +42,7 @@ pools_init(struct sup *s)
 	pool_init(
 	    s, POOL_AUTHENTICATOR, ROOM_AUTHENTICATOR, LISTENER_NONE, 30000, AUTHENTICATOR_SLOTS);
 	pool_init(s, POOL_SCRUBBER, ROOM_SCRUBBER, LISTENER_NONE, ROOM_SCRUBBER, 1);
+	pool_init(s, POOL_MESSENGER, ROOM_MESSENGER, LISTENER_NONE, 31000, MESSENGER_SLOTS);
 }
 
 /* How many idle ones a pool wants, and how many there may be in all. */
@@ -53,6 +55,8 @@ pool_idle_wanted(const struct pool *p)
 		return 0;
 	if (ipc_is_worker(p->room))
 		return (size_t)c->workers_idle;
+	if (p->room == ROOM_MESSENGER) /* one for each way, so that none waits for another */
+		return ways_on(c);
 	return p->room == ROOM_AUTHENTICATOR ? (size_t)c->auth_workers : 1;
 }
 
@@ -163,30 +167,23 @@ worker_new(struct pool *p)
 	return w;
 }
 
+/* fd: the worker's end of its socket to us, with all that it is told waiting in it */
 static int
-worker_process(struct worker *w)
+worker_process(struct worker *w, int fd)
 {
 	struct pool *p = w->pool;
 	struct sup *s = p->sup;
 	struct spawn sp = {.binary = s->binaries[p->room],
 	    .room = room_table[p->room].name,
 	    .uid = s->as_root ? (uint32_t)s->inst.conf.uid_base + p->uid_offset + w->slot : 0,
+	    .fd3 = fd,
 	    .log = s->log[1]};
-	int v[2], err = sock_pair(v);
+	int pid = template_can(p) == TEMPLATE_READY ? template_fork(p, fd, sp.uid, &w->template)
+						    : spawn_room(&sp);
 
-	if (err != SP_OK)
-		return err;
-	sp.fd3 = v[1];
-	err = spawn_room(&sp);
-	close_fd(&v[1]);
-	if (err < 0) {
-		close_fd(&v[0]);
-		return err;
-	}
-	w->pid = err;
-	chan_init(&w->chan, v[0], ROOM_SUPERVISOR, p->room);
-	w->watch = loop_watch(s->loop, v[0], LOOP_IN, worker_message, w);
-	return w->watch != NULL ? SP_OK : SP_ENOMEM;
+	if (pid > 0)
+		w->pid = pid;
+	return pid < 0 ? pid : SP_OK;
 }
 
 /* The other end of one of the worker's sockets, with what the room must know of it. */
@@ -270,6 +267,23 @@ tell_gone(struct worker *w)
 }
 
 static int
+worker_begin(struct worker *w)
+{
+	struct sup *s = w->pool->sup;
+	int v[2], err = sock_pair(v);
+
+	if (err != SP_OK)
+		return err;
+	chan_init(&w->chan, v[0], ROOM_SUPERVISOR, w->pool->room);
+	w->watch = loop_watch(s->loop, v[0], LOOP_IN, worker_message, w);
+	err = w->watch != NULL ? worker_wire(w) : SP_ENOMEM;
+	if (err == SP_OK)
+		err = worker_process(w, v[1]);
+	close_fd(&v[1]);
+	return err;
+}
+
+static int
 worker_start(struct pool *p)
 {
 	struct worker *w = worker_new(p);
@@ -279,16 +293,10 @@ worker_start(struct pool *p)
 		return SP_ENOMEM;
 	err = instance_serial(&p->sup->inst, &w->serial);
 	if (err == SP_OK)
-		err = worker_process(w);
-	if (err == SP_OK)
-		err = worker_wire(w);
+		err = worker_begin(w);
 	if (err == SP_OK)
 		return SP_OK;
 	log_error("a %s cannot be started: %s", room_table[p->room].name, sp_strerror(err));
-	if (w->pid != 0) {
-		worker_kill(w); /* freed when it is reaped */
-		return err;
-	}
 	tell_gone(w);
 	worker_free(w);
 	return err;
@@ -323,7 +331,7 @@ static void
 pool_fill(struct pool *p)
 {
 	while (p->timer == 0 && p->idle < pool_idle_wanted(p) && p->total < pool_most(p) &&
-	       pool_served(p)) {
+	       pool_served(p) && template_can(p) != TEMPLATE_WAIT) {
 		if (worker_start(p) == SP_OK)
 			continue;
 		if (p->timer == 0)
@@ -344,7 +352,8 @@ pools_fill(struct sup *s)
 void
 worker_ready(struct worker *w, uint8_t landlock_abi)
 {
-	if (w->state != WORKER_STARTING)
+	/* doomed: what it said before its end is no reason to give it a connection */
+	if (w->state != WORKER_STARTING || w->doomed)
 		return;
 	w->state = WORKER_IDLE;
 	w->pool->failures = 0;
@@ -384,8 +393,7 @@ worker_taken(struct worker *w, struct span address)
 	pool_fill(w->pool);
 }
 
-/* A pool whose processes die before they are ready is filled slower and slower. */
-static void
+void
 pool_failed(struct pool *p)
 {
 	uint32_t n = p->failures < FAIL_DELAY_DOUBLINGS ? p->failures : FAIL_DELAY_DOUBLINGS;
@@ -467,97 +475,12 @@ workers_register_all(struct sup *s)
 	}
 }
 
-static void
-retire(struct worker *w)
-{
-	struct seat *gate = &w->pool->sup->seats[ipc_gate(w->pool->room)];
-	struct ipc_worker_gone m = {.serial = w->serial};
-
-	if (w->state != WORKER_IDLE || (w->told & R_GATES) == 0) {
-		worker_kill(w);
-		return;
-	}
-	/* The gate closes its end.  A worker without a connection then ends by itself; one that was
-	 * just given a connection serves it. */
-	seat_sent(gate, chan_send_worker_gone(&gate->chan, &m, -1));
-	w->told &= ~(unsigned)R_GATES;
-	w->state = WORKER_RETIRED;
-	w->retired_ms = clock_mono_ms();
-	w->pool->idle--;
-}
-
-static void
-retired_check(void *arg, int fd, unsigned events)
-{
-	struct sup *s = arg;
-
-	(void)fd;
-	(void)events;
-	for (size_t i = 0; i < POOL_COUNT; i++)
-		for (struct worker *w = s->pools[i].workers; w != NULL; w = w->next)
-			if (w->state == WORKER_RETIRED &&
-			    clock_mono_ms() - w->retired_ms >= RETIRE_MS)
-				worker_kill(w);
-}
-
-void
-workers_retire(struct sup *s)
-{
-	for (size_t i = 0; i < POOL_COUNT; i++) {
-		struct pool *p = &s->pools[i];
-
-		/* Authenticators and the scrubber may have a job, and take their next settings with
-		 * the next process. */
-		for (struct worker *w = p->workers; w != NULL && ipc_is_worker(p->room);
-		     w = w->next)
-			if (w->state == WORKER_STARTING || w->state == WORKER_IDLE)
-				retire(w);
-	}
-	if (loop_timer(s->loop, RETIRE_MS, retired_check, s) == 0)
-		log_error("%s", sp_strerror(SP_ENOMEM));
-}
-
-void
-workers_lock(struct sup *s, enum room gate)
-{
-	for (size_t i = 0; i < POOL_COUNT; i++) {
-		struct pool *p = &s->pools[i];
-
-		if (!ipc_is_worker(p->room) || ipc_gate(p->room) != gate)
-			continue;
-		for (struct worker *w = p->workers; w != NULL; w = w->next)
-			worker_kill(w);
-	}
-}
-
-/* The host of "ADDRESS:PORT". */
-static struct span
-host_of(struct span address)
-{
-	size_t n = address.len;
-
-	while (n > 0 && address.ptr[n - 1] != ':')
-		n--;
-	return span_cut(address, n > 0 ? n - 1 : address.len);
-}
-
-void
-workers_end_address(struct sup *s, uint64_t serial, struct span address)
-{
-	struct span host = host_of(address);
-
-	for (size_t i = 0; i < POOL_COUNT; i++)
-		for (struct worker *w = s->pools[i].workers; w != NULL; w = w->next)
-			if (w->serial == serial ||
-			    (host.len != 0 && span_eq(host, host_of(span_str(w->address)))))
-				worker_kill(w);
-}
-
 void
 workers_stop(struct sup *s, uint32_t deadline_ms)
 {
 	struct ipc_stop m = {.deadline_ms = deadline_ms};
 
+	templates_drop(s);
 	for (size_t i = 0; i < POOL_COUNT; i++) {
 		/* authenticators and the scrubber serve those that are at work to the end */
 		if (!ipc_is_worker(s->pools[i].room))
@@ -580,6 +503,7 @@ workers_kill_all(struct sup *s)
 void
 pools_done(struct sup *s)
 {
+	templates_drop(s);
 	for (size_t i = 0; i < POOL_COUNT; i++) {
 		while (s->pools[i].workers != NULL)
 			worker_free(s->pools[i].workers);

@@ -30,6 +30,10 @@ order_decode(const struct chan_msg *in, struct order *ret)
 		err = ipc_get_v_org_key(in->body, &o.m.org_key);
 		o.number = o.m.org_key.order;
 		break;
+	case IPC_V_FREEZE:
+		err = ipc_get_v_freeze(in->body, &o.m.freeze);
+		o.number = o.m.freeze.order;
+		break;
 	default:
 		return SP_EDENIEDMSG;
 	}
@@ -54,6 +58,9 @@ order_decide(struct vault_core *c, const struct order *o, struct vault_worker *w
 		break;
 	case IPC_V_REWRAP:
 		vault_rewrap(c, &o->m.rewrap, ret);
+		break;
+	case IPC_V_FREEZE:
+		vault_freeze(c, &o->m.freeze, ret);
 		break;
 	default:
 		vault_org_key(c, &o->m.org_key, ret);

@@ -16,6 +16,7 @@ struct order {
 		struct ipc_v_seal seal;
 		struct ipc_v_rewrap rewrap;
 		struct ipc_v_org_key org_key;
+		struct ipc_v_freeze freeze;
 	} m;
 };
 

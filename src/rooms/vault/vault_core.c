@@ -532,3 +532,20 @@ vault_org_key(struct vault_core *c, const struct ipc_v_org_key *m, struct vault_
 	/* SP_EEXISTS tells a broker that asks again after a crash what there is. */
 	ret->epoch = err == SP_OK || err == SP_EEXISTS ? epoch : 0;
 }
+
+void
+vault_freeze(struct vault_core *c, const struct ipc_v_freeze *m, struct vault_answer *ret)
+{
+	uint8_t id[PRINCIPAL_ID_BYTES];
+	int err = c->is_open ? SP_OK : SP_ELOCKED;
+
+	*ret = (struct vault_answer){0};
+	if (err == SP_OK && m->user != 0) {
+		principal_number(m->user, id);
+		err = governor_freeze(c->governor, PRINCIPAL_USER, id);
+	}
+	if (err == SP_OK && address_parse(m->address, id) == SP_OK)
+		err = governor_freeze(c->governor, PRINCIPAL_ADDRESS, id);
+	if (err != SP_OK)
+		refuse(ret, err);
+}

@@ -89,6 +89,10 @@ void vault_seal(struct vault_core *c, const struct ipc_v_seal *m, struct vault_a
 void vault_rewrap(struct vault_core *c, const struct ipc_v_rewrap *m, struct vault_answer *ret);
 void vault_org_key(struct vault_core *c, const struct ipc_v_org_key *m, struct vault_answer *ret);
 
+/* vault_freeze - who touched a decoy is given nothing any more.  SP_ELOCKED: what is frozen is known
+ * when the vault is open */
+void vault_freeze(struct vault_core *c, const struct ipc_v_freeze *m, struct vault_answer *ret);
+
 /* vault_core_clear - wipe the keys of the last answer. */
 void vault_core_clear(struct vault_core *c);
 /* vault_core_governor - for limits, reports and changes; borrowed. */

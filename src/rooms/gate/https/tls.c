@@ -7,6 +7,7 @@
 #include <openssl/x509.h>
 
 #include "base/mem.h"
+#include "crypto/crypto.h"
 #include "rooms/gate/https/tls_provider.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -144,6 +145,18 @@ tls_server_new(struct span cert_pem_chain, struct chan *signer, struct tls_serve
 	}
 	*ret = s;
 	return SP_OK;
+}
+
+int
+tls_server_fresh(struct tls_server *s)
+{
+	uint8_t keys[80]; /* a name and two keys, which OpenSSL makes with the context */
+	int err = crypto_random(keys, sizeof(keys));
+
+	if (err == SP_OK && SSL_CTX_set_tlsext_ticket_keys(s->ctx, keys, sizeof(keys)) != 1)
+		err = SP_ECRYPTO;
+	mem_wipe(keys, sizeof(keys));
+	return err;
 }
 
 void

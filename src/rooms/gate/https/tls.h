@@ -22,6 +22,9 @@ struct tls;	   /* one connection */
  * SP_ECRYPTO */
 int tls_server_new(
     struct span cert_pem_chain, struct chan *signer, struct tls_server **ret) MUST_USE;
+/* tls_server_fresh - in a copy of the process that made it: what was random in it is made anew.
+ * errors SP_ECRYPTO */
+int tls_server_fresh(struct tls_server *s) MUST_USE;
 void tls_server_free(struct tls_server *s); /* accepts NULL */
 
 /* tls_accept - do the server's handshake.

@@ -1,7 +1,8 @@
 /* worker.c - sallyport-worker-https: one connection, one login, then the end.
  *
- * Everything that needs a file or much of the kernel happens before the sandbox: the certificate,
- * OpenSSL's settings.  After it there are six sockets and no path. */
+ * Everything that needs a file or much of the kernel happens before the sandbox, and what is the
+ * same in every worker in its template: the certificate, OpenSSL's settings.  After it there are
+ * six sockets and no path. */
 #include "rooms/gate/worker.h"
 #include "crypto/gcm.h"
 #include "proto/http/scanner.h"
@@ -36,18 +37,6 @@ load_certificate(struct https_worker *w)
 	return rc < 0 ? rc : tls_server_new(span_of(pem, len), &w->common.signer, &w->server);
 }
 
-/* What would open a file later on: jansson's seed, OpenSSL's sources. */
-static void
-seed(void)
-{
-	size_t random = 0;
-
-	if (crypto_ready() < 0 || crypto_random(&random, sizeof(random)) < 0)
-		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ECRYPTO));
-	gcm_ready();
-	json_object_seed(random | 1); /* 0 would have it read /dev/urandom */
-}
-
 static int
 load_scanner(struct https_worker *w)
 {
@@ -71,20 +60,35 @@ report_no_tls(struct https_worker *w)
 		log_debug("%s: a stranger is not on record", w->common.address);
 }
 
+/* What takes time and is the same in every worker. */
 static void
-prepare(struct https_worker *w)
+warm(void *arg)
 {
+	struct https_worker *w = arg;
 	int rc;
 
 	if (w->common.start.file[FILE_CERTIFICATE] < 0)
 		sp_die(EXIT_SOFTWARE, "the supervisor sent no certificate");
-	seed();
+	if (crypto_ready() < 0)
+		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ECRYPTO));
+	gcm_ready();
 	rc = load_certificate(w);
 	if (rc < 0)
 		sp_die(EXIT_SOFTWARE, "certificate: %s", sp_strerror(rc));
 	rc = load_scanner(w);
 	if (rc < 0)
 		sp_die(EXIT_SOFTWARE, "ScannerFile: %s", sp_strerror(rc));
+}
+
+/* What is random is this worker's own; and jansson would open a file for it later on. */
+static void
+seed(struct https_worker *w)
+{
+	size_t random = 0;
+
+	if (crypto_random(&random, sizeof(random)) < 0 || tls_server_fresh(w->server) < 0)
+		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ECRYPTO));
+	json_object_seed(random | 1); /* 0 would have it read /dev/urandom */
 }
 
 static void
@@ -119,8 +123,8 @@ main(int argc, char **argv)
 
 	if (w == NULL)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ENOMEM));
-	worker_enter(&w->common, ROOM_WORKER_HTTPS, argc, argv);
-	prepare(w);
+	worker_enter(&w->common, ROOM_WORKER_HTTPS, argc, argv, warm, w);
+	seed(w);
 	worker_jail(&w->common, (uint64_t)w->common.start.conf.worker_memory, WORKER_FILES);
 	if (worker_await(&w->common, &fd) == SP_OK)
 		serve(w, fd);

@@ -12,7 +12,7 @@ open_source(struct sftp *x, const struct path *p, struct handle *h)
 	h->source = mem_alloc(sizeof(*h->source));
 	if (h->source == NULL)
 		return SP_ENOMEM;
-	rc = source_open(h->source, x->ring, &x->pool, &m);
+	rc = source_begin(h->source, x->ring, &x->pool, &m);
 	return rc;
 }
 

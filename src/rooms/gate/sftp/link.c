@@ -38,7 +38,7 @@ link_done(struct link *l)
 	ssh_cipher_free(l->rx.cipher);
 	ssh_cipher_free(l->tx.cipher);
 	if (l->in != NULL)
-		mem_wipe(l->in, LINK_IN_BYTES);
+		mem_wipe(l->in, l->most);
 	mem_freep(&l->in);
 	mem_freep(&l->out);
 	*l = (struct link){.fd = -1};
@@ -56,6 +56,19 @@ link_rekey(struct link_side *side, struct ssh_cipher *cipher, bool reset)
 
 /* ---- receiving ---- */
 
+/* What has come, behind the bytes that are here; there is room.  As sock_read. */
+static int64_t
+read_behind(struct link *l)
+{
+	int64_t n = sock_read(l->fd, l->in + l->have, LINK_IN_BYTES - l->have);
+
+	if (n > 0)
+		l->have += (size_t)n;
+	if (l->have > l->most)
+		l->most = l->have;
+	return n;
+}
+
 /* More bytes behind those that are here; there is room. */
 static int
 take_in(struct link *l)
@@ -66,9 +79,8 @@ take_in(struct link *l)
 		int rc;
 
 		if (l->unheard < LINK_UNHEARD)
-			n = sock_read(l->fd, l->in + l->have, LINK_IN_BYTES - l->have);
+			n = read_behind(l);
 		if (n > 0) {
-			l->have += (size_t)n;
 			l->unheard += (size_t)n;
 			return SP_OK;
 		}
@@ -188,9 +200,7 @@ link_ready(struct link *l)
 
 	make_room(l, LINK_IN_BYTES / 2);
 	if (l->have < LINK_IN_BYTES)
-		got = sock_read(l->fd, l->in + l->have, LINK_IN_BYTES - l->have);
-	if (got > 0)
-		l->have += (size_t)got;
+		got = read_behind(l);
 	have = l->have - l->at;
 	if (got <= 0 && got != SP_EFULL) /* the end of the connection is link_recv's to find, too */
 		return true;
@@ -239,10 +249,8 @@ link_flush(struct link *l)
 		rc = sock_wait_either(l->fd, l->have < LINK_IN_BYTES, patience(l), &readable);
 		l->is_late = rc == SP_ETIMEOUT;
 		if (rc == SP_OK && readable) {
-			n = sock_read(l->fd, l->in + l->have, LINK_IN_BYTES - l->have);
-			if (n > 0)
-				l->have += (size_t)n;
-			else if (n != SP_EFULL)
+			n = read_behind(l);
+			if (n <= 0 && n != SP_EFULL)
 				rc = n == 0 ? SP_ECLOSED : (int)n;
 		}
 	}

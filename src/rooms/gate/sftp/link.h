@@ -39,6 +39,7 @@ struct link {
 	size_t unheard;	   /* bytes that came since then */
 	uint8_t *in, *out; /* owned */
 	size_t at, have, out_len;
+	size_t most; /* of have, ever: what is to be wiped */
 	struct link_side rx, tx;
 };
 

@@ -167,6 +167,59 @@ test_damage_at_open(void **state)
 	end(f);
 }
 
+/* A small file's key comes after OPEN's answer: what is wrong with its content, READ says, each
+ * time and in the same words, and the ledger hears of it once. */
+static void
+test_damage_of_small(void **state)
+{
+	struct fix *f = begin(1000);
+	struct node *n = store_find(&f->store, "/Home/alice/x");
+	struct name h;
+
+	(void)state;
+	store_add_file(&f->store, "/Home/alice/y", bytes(0, 10).ptr, 10);
+	h = open_file(f, "x", R);
+	check_read(f, h, 0, 1000, 1000);
+	close_ok(f, h);
+	n->is_lied = true;
+	h = open_file(f, "x", R);
+	assert_int_equal(stat_size(f, "y"), 10); /* takes the key up, and is not concerned */
+	for (int i = 0; i < 2; i++) {
+		ASK(f, read, .handle = name_span(&h), .offset = 0, .length = 10);
+		assert_string_equal(got_status(f, SFTP_FX_FAILURE),
+		    "stored data is damaged: x (file 4) is damaged near byte 0");
+	}
+	assert_int_equal(store_asked(&f->store, IPC_DAMAGED), 1);
+	close_ok(f, h);
+	end(f);
+}
+
+/* Several at once, in any order, looked at and not, read and not. */
+static void
+test_small_in_any_order(void **state)
+{
+	struct fix *f = begin(1000);
+	struct name a, b, c;
+
+	(void)state;
+	store_add_file(&f->store, "/Home/alice/y", bytes(5, 60000).ptr, 60000);
+	a = open_file(f, "x", R);
+	b = open_file(f, "y", R);
+	ASK(f, fstat, .handle = name_span(&a));
+	(void)got(f, SFTP_ATTRS);
+	c = open_file(f, "x", R);
+	close_ok(f, c);
+	assert_true(span_eq(read_at(f, b, 100, 50000), bytes(105, 50000)));
+	check_read(f, a, 0, 2000, 1000);
+	close_ok(f, b);
+	c = open_file(f, "y", R);
+	check_read(f, a, 500, 10, 10);
+	close_ok(f, a);
+	assert_int_equal(store_asked(&f->store, IPC_OPEN), 4);
+	end(f); /* c is still open, its key never asked for */
+	(void)c;
+}
+
 /* A version that was replaced while it was read is read to its end. */
 static void
 test_replaced_meanwhile(void **state)
@@ -274,6 +327,8 @@ main(void)
 	    cmocka_unit_test(test_many_handles),
 	    cmocka_unit_test(test_damage),
 	    cmocka_unit_test(test_damage_at_open),
+	    cmocka_unit_test(test_damage_of_small),
+	    cmocka_unit_test(test_small_in_any_order),
 	    cmocka_unit_test(test_replaced_meanwhile),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_flood),

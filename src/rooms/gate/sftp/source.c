@@ -73,13 +73,15 @@ open_small(struct source *s)
 	size_t len = 0;
 	int rc;
 
-	s->small = mem_alloc(INLINE_MAX);
+	if (s->size > INLINE_MAX)
+		return SP_EDAMAGED;
+	s->small = mem_alloc((size_t)s->size);
 	if (s->small == NULL)
 		return SP_ENOMEM;
 	rc = blob_inline_open(
-	    s->opened.key, s->opened.blob, s->opened.content, s->small, INLINE_MAX, &len);
+	    s->opened.key, s->opened.blob, s->opened.content, s->small, (size_t)s->size, &len);
 	s->opened.content = span_of(NULL, 0); /* of the ring's buffer */
-	return rc == SP_OK && len != s->size ? SP_EDAMAGED : rc;
+	return rc == SP_ESPACE || (rc == SP_OK && len != s->size) ? SP_EDAMAGED : rc;
 }
 
 /* Is the blob what it should be, as far as its length and its beginning tell? */
@@ -112,13 +114,12 @@ remember(struct source *s)
 	s->name[n] = '\0';
 }
 
+/* The key of what was opened is there, or will not come. */
 static int
-open_extent(struct source *s, const struct ipc_open *m)
+take_up(struct source *s)
 {
-	int rc = ring_open(s->ring, m, &s->opened);
+	int rc = ring_open_end(s->ring, &s->opened);
 
-	if (rc == SP_OK || rc == SP_EDAMAGED)
-		remember(s);
 	if (rc == SP_OK)
 		rc = s->opened.fd < 0 ? open_small(s) : open_blob(s);
 	if (s->opened.fd < 0)
@@ -126,18 +127,50 @@ open_extent(struct source *s, const struct ipc_open *m)
 	return rc;
 }
 
+/* Before the connection asks for anything else, or when the content is wanted. */
+static void
+settle(void *arg)
+{
+	struct source *s = arg;
+	int rc = take_up(s);
+
+	s->is_due = false;
+	if (is_damage(rc))
+		rc = damaged(s, 0);
+	s->err = rc;
+	if (rc == SP_OK || (s->fault = mem_alloc(sizeof(*s->fault))) == NULL)
+		return;
+	*s->fault = s->ring->fault; /* until the client hears of it */
+}
+
+static int
+open_extent(struct source *s, const struct ipc_open *m, bool may_wait)
+{
+	int rc = ring_open_begin(s->ring, m, &s->opened, settle, s);
+
+	if (rc < 0)
+		return rc;
+	remember(s);
+	s->is_due = may_wait && s->opened.fd < 0;
+	if (s->is_due)
+		return SP_OK;
+	s->ring->owed = NULL;
+	return take_up(s);
+}
+
 static void
 close_extent(struct source *s)
 {
 	drop_readers(s);
 	if (s->small != NULL)
-		mem_wipe(s->small, INLINE_MAX);
+		mem_wipe(s->small, s->size);
 	mem_freep(&s->small);
 	opened_done(&s->opened);
 }
 
-int
-source_open(struct source *s, struct ring *ring, struct source_pool *pool, const struct ipc_open *m)
+static int
+begin(struct source *s, struct ring *ring, struct source_pool *pool, const struct ipc_open *m,
+    bool may_wait)
 {
 	int rc;
 
@@ -147,8 +180,21 @@ source_open(struct source *s, struct ring *ring, struct source_pool *pool, const
 	    .next = pool->first,
 	    .is_listed = true};
 	pool->first = s;
-	rc = open_extent(s, m);
+	rc = open_extent(s, m, may_wait);
 	return is_damage(rc) ? damaged(s, m->offset) : rc;
+}
+
+int
+source_open(struct source *s, struct ring *ring, struct source_pool *pool, const struct ipc_open *m)
+{
+	return begin(s, ring, pool, m, false);
+}
+
+int
+source_begin(
+    struct source *s, struct ring *ring, struct source_pool *pool, const struct ipc_open *m)
+{
+	return begin(s, ring, pool, m, true);
 }
 
 void
@@ -156,6 +202,9 @@ source_done(struct source *s)
 {
 	if (!s->is_listed)
 		return;
+	if (s->is_due)
+		ring_settle(s->ring);
+	mem_freep(&s->fault);
 	close_extent(s);
 	if (s->spill != NULL)
 		mem_wipe(s->spill, SFTP_READ_MAX);
@@ -215,7 +264,7 @@ go_to(struct source *s, struct source_view *v, uint64_t offset)
 	if (rc < 0)
 		return rc;
 	close_extent(s);
-	rc = open_extent(s, &m);
+	rc = open_extent(s, &m, false);
 	if (rc == SP_OK && (s->version != version || !in_extent(s, offset)))
 		rc = SP_EDAMAGED;
 	if (rc < 0) { /* nothing of it is believed at the next READ */
@@ -257,11 +306,24 @@ piece(struct source *s, struct source_view *v, uint64_t offset, struct span *ret
 	return rc;
 }
 
+/* The opening has come to nothing behind the client's back: it hears that at each READ. */
+static int
+failed_before(struct source *s)
+{
+	if (s->fault != NULL)
+		s->ring->fault = *s->fault;
+	return s->err;
+}
+
 int
 source_read(struct source *s, uint64_t offset, uint64_t n, struct source_view *ret)
 {
 	struct source_view v = {0};
 
+	if (s->is_due)
+		ring_settle(s->ring);
+	if (s->err < 0)
+		return failed_before(s);
 	if (n > SFTP_READ_MAX)
 		n = SFTP_READ_MAX;
 	if (offset >= s->size)

@@ -30,6 +30,9 @@ struct source {
 	bool is_lent; /* what it gave is still needed: it keeps its readers whatever others want */
 	struct opened opened; /* the extent in hand */
 	struct blob_reader *reader[SOURCE_READERS];
+	bool is_due;		      /* the key is under way: `opened` is not complete */
+	int err;		      /* what came of that; why: */
+	struct fault *fault;	      /* owned; NULL: nothing was wrong */
 	uint8_t *small;		      /* all of a small file */
 	uint8_t *spill;		      /* SFTP_READ_MAX bytes, for what is not in one extent */
 	uint64_t file, version, size; /* what is known of it, for as long as it is open */
@@ -51,6 +54,11 @@ struct source_view {
  *   m        its spans are not needed any more afterwards
  *   errors   what the ring answers; SP_EDAMAGED (told to the broker; ring.fault says where) */
 int source_open(struct source *s, struct ring *ring, struct source_pool *pool,
+    const struct ipc_open *m) MUST_USE;
+/* source_begin - the same, but of a small file only what the broker says is awaited.  The key comes
+ * while the client makes up its mind; what ledger, vault or the content itself have against it, the
+ * first source_read says. */
+int source_begin(struct source *s, struct ring *ring, struct source_pool *pool,
     const struct ipc_open *m) MUST_USE;
 void source_done(struct source *s);
 

@@ -24,7 +24,7 @@ struct node {
 	size_t size;
 	int fd;	       /* its blob; -1: none was asked for yet */
 	bool is_split; /* shown as two extents */
-	bool is_lied;  /* the wrap of the second says another length */
+	bool is_lied;  /* the wrap (of the second extent) says another length */
 	bool has_sha256;
 	uint8_t sha256[32];
 	char agent[64];

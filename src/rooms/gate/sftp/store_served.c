@@ -216,7 +216,7 @@ say_inline(struct store *s, const struct node *n)
 #define F(type, name, max) m.name = e.name;
 	IPC_ENTRY(F)
 	VERIFY(chan_send_file_inline(&s->broker, &m, -1) == SP_OK);
-	say_key(s, n->size, false);
+	say_key(s, n->is_lied ? n->size + 1 : n->size, false);
 }
 
 static void

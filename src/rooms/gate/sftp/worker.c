@@ -45,6 +45,16 @@ ask_host_keys(struct worker *w, struct ssh_conn_start *start)
 	memcpy(start->cookie, keys.cookie.b, sizeof(start->cookie));
 }
 
+/* What takes time and is the same in every worker. */
+static void
+warm(void *arg)
+{
+	(void)arg;
+	if (crypto_ready() < 0 || ssh_cipher_ready() < 0 || ssh_kex_ready() < 0)
+		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ECRYPTO));
+	gcm_ready();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -54,11 +64,8 @@ main(int argc, char **argv)
 
 	if (w == NULL)
 		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ENOMEM));
-	worker_enter(w, ROOM_WORKER_SFTP, argc, argv);
+	worker_enter(w, ROOM_WORKER_SFTP, argc, argv, warm, NULL);
 	conf = &w->start.conf;
-	if (crypto_ready() < 0 || ssh_cipher_ready() < 0 || ssh_kex_ready() < 0)
-		sp_die(EXIT_SOFTWARE, "%s", sp_strerror(SP_ECRYPTO));
-	gcm_ready();
 	ask_host_keys(w, &start);
 	/* the receive window comes on top: it is filled by the client, not by what it asks for */
 	worker_jail(w, (uint64_t)(conf->worker_memory + conf->sftp_window),
