@@ -192,9 +192,10 @@ print_scanner(void)
 	printf("# What is held against an address\n\n" NOTE
 	       "From `src/ipc/contacts.def` and `src/proto/http/scanner.def`; `docs/addresses.md` "
 	       "tells what comes "
-	       "of it.\n\n## Contacts\n\n| contact | score | what |\n| --- | --- | --- |\n");
-#define CONTACT(NAME, number, name, by, score, text)                                               \
-	printf("| %s | %d | %s |\n", name, score, text);
+	       "of it.\n\n## Contacts\n\n| contact | score | proof | what |\n| --- | --- | --- | "
+	       "--- |\n");
+#define CONTACT(NAME, number, name, by, score, proof, text)                                        \
+	printf("| %s | %d | %s | %s |\n", name, score, #proof, text);
 #include "ipc/contacts.def"
 #undef CONTACT
 	printf("\n## Probes\n\nRequests that are none of our routes, before a login.\n\n"

@@ -96,6 +96,18 @@ parse_units(struct span s, enum conf_type type, int64_t *ret)
 	return SP_OK;
 }
 
+int
+conf_size(struct span s, int64_t *ret)
+{
+	return parse_units(s, CONF_SIZE, ret);
+}
+
+int
+conf_time(struct span s, int64_t *ret)
+{
+	return parse_units(s, CONF_TIME, ret);
+}
+
 /* ENUM: the words between the braces of the text.  Calls for word i: empty at the end. */
 static struct span
 enum_word(const struct conf_row *r, int64_t i)

@@ -54,6 +54,10 @@ void conf_table_defaults(const struct conf_table *t, void *c);
 int conf_table_parse(const struct conf_table *t, struct span file, void *c, char *why, size_t cap) MUST_USE;
 void conf_table_print(const struct conf_table *t, const void *c, size_t i, char *buf, size_t cap);
 
+/* conf_size, conf_time - a value as in such a file: "20G", "90m" (seconds).  SP_ESYNTAX, SP_ERANGE */
+int conf_size(struct span s, int64_t *ret) MUST_USE;
+int conf_time(struct span s, int64_t *ret) MUST_USE;
+
 /* conf_rows - the table, in order; *ret_n rows. */
 const struct conf_row *conf_rows(size_t *ret_n);
 

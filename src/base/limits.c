@@ -2,6 +2,8 @@
 #include "base/limits.h"
 #include "base/text.h"
 
+#include <arpa/inet.h>
+
 #define FILES_MOST 4000000000
 #define BYTES_MOST INT64_C(4611686018427387904)
 
@@ -11,17 +13,17 @@ static const struct conf_row rows[] = {
 	    offsetof(struct limits, of[kind].member)},
 #define PRINCIPAL(NAME, number, Word, word, fh, bh, fd, bd, ff, bf, freezes, text)                 \
 	ROW(Word, "FilesPerHour", INT, FILES_MOST, fh, number, files_hour,                         \
-	    "most files released within an hour to " text)                                         \
+	    "most files that may within an hour " text)                                         \
 	ROW(Word, "BytesPerHour", SIZE, BYTES_MOST, bh, number, bytes_hour,                        \
-	    "most bytes released within an hour to " text)                                         \
+	    "most bytes that may within an hour " text)                                         \
 	ROW(Word, "FilesPerDay", INT, FILES_MOST, fd, number, files_day,                           \
-	    "most files released within a day to " text)                                           \
+	    "most files that may within a day " text)                                           \
 	ROW(Word, "BytesPerDay", SIZE, BYTES_MOST, bd, number, bytes_day,                          \
-	    "most bytes released within a day to " text)                                           \
+	    "most bytes that may within a day " text)                                           \
 	ROW(Word, "FloorFiles", INT, FILES_MOST, ff, number, files_floor,                          \
-	    "an hour's normal in files is never under this for " text)                             \
+	    "least of an hour's normal: files that may " text)                             \
 	ROW(Word, "FloorBytes", SIZE, BYTES_MOST, bf, number, bytes_floor,                         \
-	    "an hour's normal in bytes is never under this for " text)
+	    "least of an hour's normal: bytes that may " text)
 #include "base/principals.def"
 #undef PRINCIPAL
 #undef ROW
@@ -92,4 +94,63 @@ limits_parse(struct span file, struct limits *ret, char *why, size_t cap)
 	if (rc == SP_OK)
 		*ret = l;
 	return rc;
+}
+
+/* ---- ids ---- */
+
+void
+principal_number(uint64_t number, uint8_t ret[PRINCIPAL_ID_BYTES])
+{
+	memset(ret, 0, PRINCIPAL_ID_BYTES);
+	for (size_t i = 0; i < 8; i++)
+		ret[15 - i] = (uint8_t)(number >> (8 * i));
+}
+
+static const uint8_t v4_mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+void
+principal_network(const uint8_t address[16], uint8_t ret[PRINCIPAL_ID_BYTES])
+{
+	size_t keep = memcmp(address, v4_mapped, sizeof(v4_mapped)) == 0 ? 15 : 8;
+
+	memmove(ret, address, keep);
+	memset(ret + keep, 0, PRINCIPAL_ID_BYTES - keep);
+}
+
+int
+address_parse(struct span text, uint8_t ret[16])
+{
+	char host[INET6_ADDRSTRLEN];
+	size_t colon = span_find(text, ':');
+	bool v6;
+
+	if (text.len != 0 && text.ptr[0] == '[') {
+		size_t end = span_find(text, ']');
+
+		if (end == text.len)
+			return SP_ESYNTAX;
+		text = span_skip(span_cut(text, end), 1);
+	} else if (span_find(span_skip(text, colon + 1), ':') == span_skip(text, colon + 1).len) {
+		text = span_cut(text, colon); /* at most one colon: a port follows */
+	}
+	v6 = span_find(text, ':') != text.len;
+	if (text.len == 0 || text.len >= sizeof(host) || memchr(text.ptr, 0, text.len) != NULL)
+		return SP_ESYNTAX;
+	memcpy(host, text.ptr, text.len);
+	host[text.len] = '\0';
+	memcpy(ret, v4_mapped, sizeof(v4_mapped));
+	return inet_pton(v6 ? AF_INET6 : AF_INET, host, v6 ? ret : ret + 12) == 1 ? SP_OK
+										  : SP_ESYNTAX;
+}
+
+void
+address_print(const uint8_t address[16], char *buf, size_t cap)
+{
+	bool v4 = memcmp(address, v4_mapped, sizeof(v4_mapped)) == 0;
+	char host[INET6_ADDRSTRLEN] = "";
+	struct text t = text_of(buf, cap);
+
+	if (inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? address + 12 : address, host, sizeof(host)) !=
+	    NULL)
+		text_str(&t, host);
 }

@@ -44,11 +44,21 @@ enum budget {
 #undef X
 };
 
+#define PRINCIPAL_ID_BYTES 16u	    /* a number, big-endian at the end; or an IPv6 address */
 #define LIMITS_FILE_MAX (64u << 10) /* bytes of limits.conf */
 
 /* principal_word - "user"; static.  principal_freezes - does repeated overrun close it? */
 const char *principal_word(enum principal_kind kind);
 bool principal_freezes(enum principal_kind kind);
+
+/* principal_number - the id of a user, organisation, helper; of the server: 0. */
+void principal_number(uint64_t number, uint8_t ret[PRINCIPAL_ID_BYTES]);
+/* principal_network - the id of an address' network. */
+void principal_network(const uint8_t address[16], uint8_t ret[PRINCIPAL_ID_BYTES]);
+/* address_parse - "192.0.2.1", "192.0.2.1:4711", "2001:db8::1", "[2001:db8::1]:4711": SP_ESYNTAX */
+int address_parse(struct span text, uint8_t ret[16]) MUST_USE;
+/* address_print - the same as text, IPv4 as such.  buf: 46 bytes are enough */
+void address_print(const uint8_t address[16], char *buf, size_t cap);
 
 /* budget_say - "user: files per hour"; "" for a pair that is none.  buf: 64 bytes are enough */
 void budget_say(unsigned kind, unsigned budget, char *buf, size_t cap);

@@ -102,6 +102,37 @@ prints_and_parses_back(void **state)
 	assert_memory_equal(&l, &m, sizeof(l));
 }
 
+static void
+addresses_print(void **state)
+{
+	static const char *const texts[] = {"192.0.2.1", "2001:db8::1", "::"};
+	uint8_t address[16];
+	char buf[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		assert_int_equal(address_parse(span_str(texts[i]), address), SP_OK);
+		address_print(address, buf, sizeof(buf));
+		assert_string_equal(buf, texts[i]);
+	}
+}
+
+static void
+budgets_are_said(void **state)
+{
+	char buf[64];
+
+	(void)state;
+	budget_say(PRINCIPAL_ORG, BUDGET_BYTES_DAY, buf, sizeof(buf));
+	assert_string_equal(buf, "organisation: bytes per day");
+	budget_say(PRINCIPAL_KINDS, BUDGET_BYTES_DAY, buf, sizeof(buf));
+	assert_string_equal(buf, "");
+	budget_say(PRINCIPAL_USER, BUDGET_NONE, buf, sizeof(buf));
+	assert_string_equal(buf, "");
+	budget_say(PRINCIPAL_USER, 15, buf, sizeof(buf));
+	assert_string_equal(buf, "");
+}
+
 int
 main(void)
 {
@@ -111,6 +142,8 @@ main(void)
 	    cmocka_unit_test(a_file_is_read),
 	    cmocka_unit_test(mistakes_are_named),
 	    cmocka_unit_test(prints_and_parses_back),
+	    cmocka_unit_test(addresses_print),
+	    cmocka_unit_test(budgets_are_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,7 +128,7 @@ enum ssh_auth_state {
 enum ssh_secret { SSH_SECRET_PASSWORD, SSH_SECRET_PROMPTED, SSH_SECRET_CODE };
 /* CONTACT.kind, WORKER_BROKE.kind, and what the broker sees by itself. */
 enum contact {
-#define CONTACT(NAME, number, name, by, score, text) CONTACT_##NAME = (number),
+#define CONTACT(NAME, number, name, by, score, proof, text) CONTACT_##NAME = (number),
 #include "ipc/contacts.def"
 #undef CONTACT
 };

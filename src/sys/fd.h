@@ -61,11 +61,11 @@ int sock_listen_tcp(const char *addr, const char *congestion, char *why, size_t 
 /* sock_listen_local - a SOCK_SEQPACKET listener at a path (made anew, mode given). sock_connect_local - to it. */
 int sock_listen_local(const char *path, unsigned mode) MUST_USE;
 int sock_connect_local(const char *path) MUST_USE;
+/* sock_send_local - one datagram to the local socket at a path. */
+int sock_send_local(const char *path, struct span datagram) MUST_USE;
 /* sock_connect_tcp - to "ADDRESS:PORT"; only numbers: nobody is asked for a name.
  *   errors  SP_ESYNTAX (no address), SP_ETIMEOUT, SP_ENOTRUNNING (refused), SP_ESYS */
 int sock_connect_tcp(const char *addr, int timeout_ms) MUST_USE;
-/* sock_send_local - one datagram to the local socket at a path. */
-int sock_send_local(const char *path, struct span datagram) MUST_USE;
 /* sock_accept - next connection, O_CLOEXEC, blocking; peer as "ADDRESS:PORT" text. SP_EFULL: none now. */
 int sock_accept(int listener, char *peer, size_t cap) MUST_USE;
 /* sock_peer_cred - user and process of a local peer. */

@@ -166,7 +166,7 @@ sandbox_template(bool as_root, int *ret_abi)
 
 	if (err == SP_OK && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
 		err = refused("PR_SET_DUMPABLE");
-	return err == SP_OK ? landlock_enter(NULL, 0, false, ret_abi) : err;
+	return err == SP_OK ? landlock_enter(NULL, 0, /* connects= */ false, ret_abi) : err;
 }
 
 static int
@@ -254,5 +254,5 @@ sandbox_paths(const struct sandbox_path *paths, size_t n_paths, int *ret_abi)
 
 	if (err == SP_OK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		err = refused("PR_SET_NO_NEW_PRIVS");
-	return err == SP_OK ? landlock_enter(paths, n_paths, false, ret_abi) : err;
+	return err == SP_OK ? landlock_enter(paths, n_paths, /* connects= */ false, ret_abi) : err;
 }

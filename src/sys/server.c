@@ -128,6 +128,23 @@ server_notify(const char *state)
 	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + s.len));
 }
 
+uint32_t
+server_login_uid(int32_t pid, uint32_t other)
+{
+	DEFER(mem_freep) uint8_t *content = NULL;
+	DEFER(close_fd) int fd = -1;
+	char path[64];
+	uint64_t uid = UINT32_MAX;
+	size_t len = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/loginuid", pid);
+	fd = file_open_at(AT_FDCWD, path, O_RDONLY, 0);
+	if (fd < 0 || file_read_all(fd, 32, &content, &len) != SP_OK ||
+	    parse_u64(span_trim(span_of(content, len)), UINT32_MAX, &uid) != SP_OK)
+		return other;
+	return uid == UINT32_MAX ? other : (uint32_t)uid; /* nobody has logged in: a service */
+}
+
 int64_t
 server_watchdog_ms(void)
 {

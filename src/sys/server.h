@@ -31,6 +31,9 @@ uint64_t server_descriptors(uint64_t want);
 /* server_notify - tell systemd "READY=1", "STOPPING=1", "WATCHDOG=1", ...; nothing happens without
  * systemd. source  sd_notify(3): one datagram to the socket that NOTIFY_SOCKET names */
 void server_notify(const char *state);
+/* server_login_uid - as whom the user of a process logged in on this machine (pam_loginuid(8)), which su and
+ * sudo do not change; other: where the kernel does not know. */
+uint32_t server_login_uid(int32_t pid, uint32_t other);
 /* server_watchdog_ms - how often systemd wants to hear WATCHDOG=1 (half of its limit); 0: not at
  * all. */
 int64_t server_watchdog_ms(void);

@@ -67,6 +67,11 @@ def fetch(client, path):
         return None
 
 
+def answer(client, path):
+    r = fetch(client, path)
+    return None if r is None else r.status_code
+
+
 # ---- planting ----
 
 def test_believable_files_are_real_files(mine):
@@ -162,6 +167,39 @@ def test_reading_over_sftp_freezes(mine, tmp_path):
                 time.sleep(0.1)
     assert door.sftp("ls", timeout=60, check=False).code != 0
     assert touched(mine)[0]["door"] == "sftp"
+
+
+def test_the_address_is_banned(mine):
+    mine.set("AllowAddresses", "127.0.0.1")  # the harness's own
+    mine.restart()
+    path, source = plant_file(mine), ("--interface", "127.0.0.83", "--output", "/dev/null", "--fail")
+    home = mine.base + Client.url("/Home/alice")
+    with mine.login("mallory") as mallory, mine.login("alice") as alice:
+        assert mine.curl(*source, mine.base + "/api/v1/users/self", token=mallory.token).code == 0
+        mine.curl(*source, mine.base + Client.url(path), token=mallory.token)
+        frozen(mine, "mallory")
+        wait_for(lambda: mine.curl(*source, home, token=alice.token).code in (7, 35, 52, 56))  # refused, reset
+        assert works(alice), "from another address"
+    assert [e["addr"].split(":")[0] for e in touched(mine)] == ["127.0.0.83"]
+    assert mine.audit("--event", "address.banned")
+
+
+def test_the_vault_gives_nothing_any_more(mine):
+    """Whatever the broker says: not to this user, and to nobody at this address."""
+    path = plant_file(mine)
+    with mine.login("mallory") as mallory, mine.login("alice") as alice:
+        for client in (mallory, alice):
+            assert client.store(f"/shared/of-{client is alice}", b"x" * 100000).status_code == 201
+        assert alice.fetch("/shared/of-True").status_code == 200
+        fetch(mallory, path)
+        frozen(mine, "mallory")
+        wait_for(lambda: works(alice))
+        wait_for(lambda: answer(alice, "/shared/of-True") == 403)
+    mine.restart()
+    mine.run("user", "activate", "mallory")
+    with mine.login("mallory") as mallory:
+        assert answer(mallory, "/shared/of-False") in (None, 403)
+    frozen(mine, "mallory")
 
 
 @pytest.mark.parametrize("deed", ["delete", "replace", "rename", "rename folder", "rename over"])

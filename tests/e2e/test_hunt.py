@@ -394,4 +394,6 @@ def test_decoys_and_scanners(fresh):
     ioc.chmod(0o644)
     by_name, _ = findings(fresh, "--ioc", ioc)
     assert by_name["indicators"]["address"] == "127.77.0.9"
-    assert [t["path"] for t in story(fresh, "--user", "mallory")["taken"]] in ([], ["/Home/owner/payroll.xlsx"])
+    refused = {e["detail"].get("entry") for e in entries.values() if e["event"] == "release.refused"}
+    expected = [] if str(deed) in refused else ["/Home/owner/payroll.xlsx"]
+    assert [t["path"] for t in story(fresh, "--user", "mallory")["taken"]] == expected

@@ -173,6 +173,32 @@ def test_a_refusal_of_the_vault_is_recorded_and_told(ledger):
     assert entry["path"] == "/in/q3" and entry["addr"] == "192.0.2.1:1000"
 
 
+def test_a_deletion_is_recorded_when_the_vault_allows_it(ledger):
+    ledger.worker(7)
+    taken = dict(serial=7, user="alice", org="acme", path="/in/q3", taken_files=3, taken_bytes=99, user_number=2, org_number=1)
+    ledger.record(1, "folder.deleted", **taken)
+    asked = ledger.vault.receive("V_DELETE")
+    assert (asked.order, asked.serial, asked.user, asked.org, asked.files, asked.bytes) == (1, 7, 2, 1, 3, 99)
+    assert ledger.broker.quiet()  # not before it has answered
+    ledger.vault.send("V_RESULT", order=1)
+    assert ledger.broker.receive("RECORDED").ref == 1
+    ledger.record(2, "folder.deleted", **taken)
+    ledger.vault.receive("V_DELETE")
+    ledger.vault.send("V_RESULT", order=2, err=err_number("BUDGET"), retry_after=60, kind=6, budget=1)
+    refused = ledger.broker.receive("REFUSED")
+    assert (refused.ref, refused.err, refused.retry_after, refused.kind) == (2, err_number("BUDGET"), 60, 6)
+    ledger.supervisor.send("WORKER_GONE", serial=7)
+    ledger.record(3, "folder.deleted", **taken)
+    assert ledger.broker.receive("REFUSED").err == err_number("CLOSED")
+    ledger.vault.here.close()
+    ledger.record(4, "folder.deleted", **{**taken, "serial": 8})
+    assert ledger.broker.receive("REFUSED").err == err_number("UNAVAIL")
+    ledger.room.stop()
+    events = ledger.verified()
+    assert [e["event"] for e in events] == ["log.created", "folder.deleted", "release.refused"]
+    assert events[2]["detail"]["asked"] == "deletion" and events[2]["user"] == "alice" and "blob" not in events[2]
+
+
 @pytest.mark.parametrize("case", ["unknown", "gone", "scrubber reads", "worker checks"])
 def test_releases_to_the_wrong_one_never_reach_the_vault(ledger, case):
     serial, event = 9, "file.read"
@@ -525,7 +551,7 @@ def test_a_courier_that_takes_nothing_costs_nothing(ledger):
     entries = [add_token(ledger, ref) for ref in range(100)]
     ledger.worker(7)
     ledger.release(ref=1000, serial=7)
-    ledger.vault.receive("V_RELEASE")
+    ledger.vault.send("V_RESULT", order=ledger.vault.receive("V_RELEASE").order)
     ledger.broker.receive("RELEASED")
     told = [courier.receive("ALARM").entry for _ in range(32)]
     assert told == entries[:32] and courier.quiet()
@@ -534,7 +560,7 @@ def test_a_courier_that_takes_nothing_costs_nothing(ledger):
     assert courier.quiet()
     courier.here.close()
     ledger.release(ref=1001, serial=7)
-    ledger.vault.receive("V_RELEASE")
+    ledger.vault.send("V_RESULT", order=ledger.vault.receive("V_RELEASE").order)
     ledger.broker.receive("RELEASED")
     again = alarms(ledger, told[9] + 1)
     assert again.receive("ALARM").entry == entries[10]

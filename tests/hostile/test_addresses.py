@@ -42,7 +42,7 @@ def test_it_accuses_nobody_but_its_own(server):
     """There is no field for another address; what it writes into those that there are changes nobody's score."""
     own, victim = fresh(), fresh()
     before = scored(server)
-    with Evil(server, address=own) as w:
+    with Evil(server, source=own) as w:
         for text in (victim, victim + ":443", f"{victim}/8", "' OR 1=1"):
             reply = w.ask("CONTACT", kind=PROBE, probe="php", request=text, agent=f"{victim}:1")
             assert reply.name == "DONE"
@@ -53,7 +53,7 @@ def test_it_accuses_nobody_but_its_own(server):
 def test_it_accuses_only_so_often(server):
     """The 17th time it is killed; whatever it made up by then is one connection's worth."""
     own = fresh()
-    with Evil(server, address=own) as w:
+    with Evil(server, source=own) as w:
         for _ in range(16):
             assert w.ask("CONTACT", kind=UNKNOWN_PATH).name == "DONE"
         with pytest.raises((Gone, Closed)):
@@ -63,10 +63,10 @@ def test_it_accuses_only_so_often(server):
     until(lambda: state(server, own)["last"] == "violation")
 
 
-@pytest.mark.parametrize("kind", [0, 7, LOGIN_UNKNOWN, CRASH, 31])
+@pytest.mark.parametrize("kind", [0, 8, LOGIN_UNKNOWN, CRASH, 31])
 def test_what_others_see_is_not_its_to_say(server, kind):
     own = fresh()
-    with Evil(server, address=own) as w:
+    with Evil(server, source=own) as w:
         with pytest.raises((Gone, Closed)):
             w.send("broker", encode("CONTACT", kind=kind))
             w.reply()
@@ -79,13 +79,13 @@ def test_it_cannot_speak_to_the_gates(server):
     own, victim = fresh(), fresh()
     for name in ("ADDRESS", "ADDRESS_RESET", "WORKER_BROKE"):
         for room in ("broker", "supervisor"):
-            with Evil(server, address=own) as w, pytest.raises((Gone, Closed)):
+            with Evil(server, source=own) as w, pytest.raises((Gone, Closed)):
                 w.send(room, encode(name, prefix=bytes(10) + b"\xff\xff" + bytes(map(int, victim.split("."))), bits=128, state=2, left_s=1000)
                        if name == "ADDRESS" else encode(name))
                 for _ in range(100):
                     w.receive(room, 1)
         server.run("address", "unban", own, check=False)
-    with Evil(server, address=victim) as w:
+    with Evil(server, source=victim) as w:
         assert w.ask("ORG_GET").name == "ORG"
 
 
@@ -93,14 +93,14 @@ def test_whoever_crashes_workers_is_slowed_then_refused(server):
     """One crash slows its address, two refuse it; each is on record."""
     own = fresh()
     for times, then in ((1, "slowed"), (2, "refused")):
-        with Evil(server, address=own) as w, pytest.raises(Gone):
+        with Evil(server, source=own) as w, pytest.raises(Gone):
             w.call("socket", 2, 1, 0)
         until(lambda: state(server, own)["treated_as"] == then)
         assert state(server, own)["last"] == "crash"
         until(lambda: len([e for e in server.audit() if e["event"] == "worker.killed" and own in json.dumps(e)]) == times)
     with pytest.raises((Gone, ConnectionError)):
-        Evil(server, address=own)
-    with Evil(server, address=fresh()) as w:
+        Evil(server, source=own)
+    with Evil(server, source=fresh()) as w:
         assert w.ask("ORG_GET").name == "ORG"
 
 
@@ -108,10 +108,10 @@ def test_a_flood_of_accusations_holds_nobody_up(server):
     """Many workers at once, all they may say: others are served, and the log has counted entries."""
     own, n = fresh(), 0
     before = len(server.audit())
-    workers = [Evil(server, address=own) for _ in range(6)]
+    workers = [Evil(server, source=own) for _ in range(6)]
     for w in workers:
         w.start(FLOOD, w.fd["broker"], 16, data=encode("CONTACT", kind=UNKNOWN_PATH))
-    with Evil(server, address=fresh()) as w:
+    with Evil(server, source=fresh()) as w:
         assert w.ask("ORG_GET").name == "ORG"
     for w in workers:
         try:

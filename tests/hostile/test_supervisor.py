@@ -198,7 +198,7 @@ def test_wiring(stage):
         stage.until(f"a {room}", lambda: any(p.ready for p in stage.all(room)))
     files = {
         "ledger": {"CONF", "LEDGER_KEY", "LEDGER_DIR", "DECOYS"},
-        "vault": {"CONF", "ROOT_KEY", "ROOT_RECOVERY", "VAULT_STATE"},
+        "vault": {"CONF", "ROOT_KEY", "ROOT_RECOVERY", "VAULT_STATE", "VAULT_EGRESS", "LIMITS"},
         "signer": {"CONF", "TLS_KEY", "SSH_ED25519", "SSH_ECDSA", "SSH_RSA"},
         "broker": {"CONF", "DATABASE_DIR", "BLOB_DIR", "CONTROL_SOCKET", "SCANNER"},
         "gate-https": {"CONF"},

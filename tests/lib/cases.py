@@ -228,7 +228,10 @@ class Thief:
             if fresh:
                 for old in [key, *list(self.open)[:-8]]:
                     self.hang_up(old)
-                self.open[key] = self.connect(10), self.stream()
+                try:
+                    self.open[key] = self.connect(10), self.stream()
+                except OSError:  # not let in at all
+                    return Reply(b"")
             s, kept = self.open[key]
             begin = len(kept)
             with contextlib.suppress(OSError):

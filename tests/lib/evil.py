@@ -106,17 +106,17 @@ class Closed(Exception):
 _sources = itertools.count(1)
 
 
-def source():
+def fresh_source():
     """An address of the loopback that nobody has used: what workers do is recorded one by one only up to a rate for each address."""
     n = next(_sources)
     return f"127.66.{n // 250 % 250}.{n % 250 + 1}"
 
 
 class Evil:
-    def __init__(self, server, port=None, address=None):
-        """address: that it comes from; else one that nobody has used."""
+    def __init__(self, server, port=None, source=None):
+        """source: the address that it comes from; else one that nobody has used."""
         self.server = server
-        self.socket = socket.create_connection(("127.0.0.1", port or server.port), timeout=60, source_address=(address or source(), 0))
+        self.socket = socket.create_connection(("127.0.0.1", port or server.port), timeout=60, source_address=(source or fresh_source(), 0))
         self.peer = "%s:%d" % self.socket.getsockname()
         self.socket.sendall(b"X")
         self.order(FACTS)

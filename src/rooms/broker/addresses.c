@@ -50,8 +50,10 @@ static const struct contact_row {
 	const char *name;
 	enum contact kind;
 	uint32_t score;
+	enum rep_kind proof;
 } contact_rows[] = {
-#define CONTACT(NAME, number, name, by, score, text) {name, CONTACT_##NAME, score},
+#define CONTACT(NAME, number, name, by, score, proof, text)                                        \
+	{name, CONTACT_##NAME, score, REP_##proof},
 #include "ipc/contacts.def"
 #undef CONTACT
 };
@@ -161,14 +163,13 @@ addresses_score(struct broker *b, const char *peer, enum contact kind, uint32_t 
 {
 	const struct contact_row *row = contact_row(kind);
 	struct rep_limits limits = addresses_limits(b);
-	bool guess = kind == CONTACT_LOGIN_FAILED || kind == CONTACT_LOGIN_UNKNOWN;
 	struct prefix host;
 
 	PRECOND(row != NULL);
 	if (!counted(b, peer, &host))
 		return;
-	rep_score(b->addresses->book, &host, points != 0 ? points : row->score,
-	    guess ? REP_GUESS : REP_HOSTILE, row->name, &limits, addresses_now(b));
+	rep_score(b->addresses->book, &host, points != 0 ? points : row->score, row->proof,
+	    row->name, &limits, addresses_now(b));
 }
 
 void

@@ -74,6 +74,7 @@ struct op {
 	struct actor actor;   /* who asks, copied */
 	enum door door;	      /* through which */
 	uint8_t kind, budget; /* a limit of the vault's that it ran into; budget 0: none */
+	uint32_t retry_after; /* with it */
 	struct auth_job *job; /* one-time codes: the work whose key is on its way; owned */
 	struct op *hash_next, *list_next;
 };
@@ -225,6 +226,9 @@ struct record {
 	uint64_t serial;
 	struct span user, org, path;
 	int64_t size;
+	/* what a worker deletes or overwrites with it, which the vault has to allow; 0: nothing */
+	int64_t taken_files, taken_bytes;
+	int64_t user_number, org_number;
 	struct wr detail;
 	uint8_t buf[8192];
 };
@@ -236,6 +240,8 @@ enum event {
 /* record_init - user, organisation, address and agent are those of the actor; spans are borrowed.
  */
 void record_init(struct record *r, enum event event, const struct actor *actor, uint64_t serial);
+/* record_takes - this deletes or overwrites so many files: refused when that is over a budget. */
+void record_takes(struct record *r, int64_t user, int64_t org, int64_t files, int64_t bytes);
 /* record_text, record_num, record_hex - one more detail; text is cut to 1024 bytes. */
 void record_text(struct record *r, const char *key, struct span value);
 void record_num(struct record *r, const char *key, int64_t value);

@@ -218,11 +218,14 @@ record_intent(struct broker *b, struct committing *c)
 {
 	const struct upload *u = c->upload;
 	struct record rec;
+	struct file old;
 
 	record_init(&rec, c->old_version == 0 ? EVENT_FILE_CREATED : EVENT_FILE_REPLACED,
 	    &c->op.actor, u->serial);
 	rec.path = span_str(u->path);
 	rec.size = (int64_t)c->size;
+	if (c->old_version != 0 && file_get(b->db, c->file, &old) == 1)
+		record_takes(&rec, c->op.actor.user, u->org, 1, old.size);
 	record_num(&rec, "upload", u->id);
 	record_num(&rec, "file", c->file);
 	record_num(&rec, "folder", u->folder);

@@ -13,7 +13,7 @@ worker_may_say(unsigned kind)
 		enum contact kind;
 		enum { BY_WORKER, BY_BROKER, BY_SUPERVISOR } by;
 	} rows[] = {
-#define CONTACT(NAME, number, name, by, score, text) {CONTACT_##NAME, BY_##by},
+#define CONTACT(NAME, number, name, by, score, proof, text) {CONTACT_##NAME, BY_##by},
 #include "ipc/contacts.def"
 #undef CONTACT
 	};

@@ -270,6 +270,7 @@ removal_check(struct broker *b, const struct access *a, const struct node *n,
 		record_num(rec, "file", n->file.id);
 		record_num(rec, "version", n->file.version);
 		rec->size = n->file.size;
+		record_takes(rec, a->user, n->file.org, 1, n->file.size);
 		return m->match != 0 && (int64_t)m->match != n->file.version ? SP_EPRECOND : SP_OK;
 	}
 	if (folder_is_protected(&n->folder))
@@ -284,6 +285,7 @@ removal_check(struct broker *b, const struct access *a, const struct node *n,
 	record_num(rec, "folder", n->folder.id);
 	record_num(rec, "files", files);
 	rec->size = bytes;
+	record_takes(rec, a->user, n->folder.org, files, bytes);
 	return err;
 }
 

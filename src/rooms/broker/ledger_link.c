@@ -33,6 +33,15 @@ record_text(struct record *r, const char *key, struct span value)
 }
 
 void
+record_takes(struct record *r, int64_t user, int64_t org, int64_t files, int64_t bytes)
+{
+	r->taken_files = files < UINT32_MAX ? files : UINT32_MAX;
+	r->taken_bytes = bytes;
+	r->user_number = user;
+	r->org_number = org;
+}
+
+void
 record_num(struct record *r, const char *key, int64_t value)
 {
 	char digits[32];
@@ -137,6 +146,10 @@ record_message(const struct record *r)
 	    .path = r->path,
 	    .size = (uint64_t)r->size,
 	    .detail = wr_span(&r->detail),
+	    .taken_files = (uint64_t)r->taken_files,
+	    .taken_bytes = (uint64_t)r->taken_bytes,
+	    .user_number = (uint64_t)r->user_number,
+	    .org_number = (uint64_t)r->org_number,
 	};
 }
 
@@ -231,6 +244,7 @@ answer_op(struct broker *b, uint64_t ref, const struct answer *a)
 		return;
 	}
 	op->kind = a->kind;
+	op->retry_after = a->retry_after;
 	op->budget = a->budget;
 	if (a->kind == PRINCIPAL_USER && (a->froze || a->err == SP_EFROZEN))
 		frozen = op->actor.user;

@@ -40,6 +40,8 @@ op_end(struct broker *b, struct op *op)
 void
 op_fail(struct broker *b, struct op *op, int err, uint32_t retry_after)
 {
+	if (retry_after == 0 && op->budget != 0)
+		retry_after = op->retry_after;
 	if (op->fail != NULL)
 		op->fail(b, op, err, retry_after);
 	else if (op->serial != 0)

@@ -160,6 +160,7 @@ record_rename(struct broker *b, struct renaming *r, struct move *m)
 	if (r->victim != 0) {
 		record_num(&rec, "replaced", r->victim);
 		record_num(&rec, "replaced-file", m->victim.id);
+		record_takes(&rec, r->op.actor.user, m->victim.org, 1, m->victim.size);
 	}
 	if (!r->is_file && (err = trial_run(b, try_move, m, r->rows, &rec)) != SP_OK)
 		return err;

@@ -243,7 +243,7 @@ add(struct reputation *r, const struct prefix *p, int64_t points, enum rep_kind 
 	if (e->seen < UINT32_MAX)
 		e->seen++;
 	/* somebody logs in from there: a neighbour who guesses gets it slowed, and no more */
-	if (l->ban != 0 && kind == REP_GUESS && is_good(e, now_us))
+	if (l->ban != 0 && kind == REP_WEAK && is_good(e, now_us))
 		most = l->ban * REP_POINT - 1;
 	if (e->score > most)
 		e->score = before > most ? before : most;
@@ -261,7 +261,7 @@ rep_score(struct reputation *r, const struct prefix *host, int64_t points, enum 
 	if (points == 0)
 		return;
 	add(r, host, points, kind, why, l, now_us);
-	if (kind == REP_HOSTILE)
+	if (kind == REP_STRONG)
 		add(r, &network, points, kind, why, l, now_us);
 }
 

@@ -4,7 +4,7 @@
  *is set would end bans, or make them last).  Scores halve with every half-life.  The book is
  *bounded; when it is full the lowest score makes room, and of bans only the one that ends first.
  *
- *	rep_score(r, &host, 10, REP_HOSTILE, "probe", &limits, now_us)
+ *	rep_score(r, &host, 10, REP_STRONG, "probe", &limits, now_us)
  *	-> r->changed(arg, entry, REP_SLOWED)
  */
 #ifndef SP_BROKER_REPUTATION_H
@@ -46,20 +46,20 @@ struct rep_entry {
 enum rep_change { REP_SLOWED, REP_BANNED, REP_UNBANNED, REP_CALM, REP_FORGOTTEN };
 typedef void (*rep_fn)(void *arg, struct rep_entry *e, enum rep_change change);
 
-/* How much it says: a guess at a password may be a user's mistake, and behind one address there may
- * be many users. */
-enum rep_kind { REP_HOSTILE, REP_GUESS };
+/* How much it proves (contacts.def): a guess at a password may be a user's mistake, a web page can
+ * make a visitor's browser ask for anything, and behind one address there may be many users. */
+enum rep_kind { REP_STRONG, REP_WEAK };
 
 struct reputation;
 /* rep_new - an empty book; changed is called for every change of state.  NULL: no memory */
 struct reputation *rep_new(rep_fn changed, void *arg) MUST_USE;
 void rep_free(struct reputation *r); /* accepts NULL */
 
-/* rep_score - so many points to this host, and to its network unless it is a guess.
+/* rep_score - so many points to this host, and to its network unless the proof is weak.
  *   host  of prefix_host   why  a word, cut to 32 bytes */
 void rep_score(struct reputation *r, const struct prefix *host, int64_t points, enum rep_kind kind,
     const char *why, const struct rep_limits *l, int64_t now_us);
-/* rep_good - a login was proved from there: for REP_GOOD_US guesses alone do not get it refused.
+/* rep_good - a login was proved from there: for REP_GOOD_US weak proofs do not get it refused.
  * Nobody else leaves the book for it. */
 void rep_good(struct reputation *r, const struct prefix *host, int64_t now_us);
 /* rep_ban - by an administrator, or as it was before a restart: until then, for the bans-th time.

@@ -42,7 +42,7 @@ score(struct reputation *r, const char *host, int64_t points, int64_t now_us)
 	struct prefix p = net(host);
 
 	p = prefix_host(&p);
-	rep_score(r, &p, points, REP_HOSTILE, "probe", &limits, now_us);
+	rep_score(r, &p, points, REP_STRONG, "probe", &limits, now_us);
 }
 
 static enum address_state
@@ -197,8 +197,8 @@ test_guesses(void **unused)
 	(void)unused;
 	rep_good(r, &nat, SECOND);
 	for (int i = 0; i < 100; i++) {
-		rep_score(r, &nat, 4, REP_GUESS, "unknown user", &limits, 2 * SECOND);
-		rep_score(r, &bot, 4, REP_GUESS, "unknown user", &limits, 2 * SECOND);
+		rep_score(r, &nat, 4, REP_WEAK, "unknown user", &limits, 2 * SECOND);
+		rep_score(r, &bot, 4, REP_WEAK, "unknown user", &limits, 2 * SECOND);
 	}
 	assert_int_equal(state(r, "192.0.2.7", 2 * SECOND), ADDRESS_SLOW);
 	assert_int_equal(state(r, "192.0.2.9", 2 * SECOND), ADDRESS_REFUSE);
@@ -213,7 +213,7 @@ test_guesses(void **unused)
 	r = rep_new(changed, &s);
 	rep_good(r, &nat, SECOND);
 	for (int i = 0; i < 30; i++)
-		rep_score(r, &nat, 4, REP_GUESS, "unknown user", &limits, REP_GOOD_US + 2 * SECOND);
+		rep_score(r, &nat, 4, REP_WEAK, "unknown user", &limits, REP_GOOD_US + 2 * SECOND);
 	assert_int_equal(state(r, "192.0.2.7", REP_GOOD_US + 2 * SECOND), ADDRESS_REFUSE);
 	rep_free(r);
 }
@@ -228,7 +228,7 @@ test_switched_off(void **unused)
 
 	(void)unused;
 	for (int i = 0; i < 100; i++)
-		rep_score(r, &p, 100, i % 2 == 0 ? REP_GUESS : REP_HOSTILE, "probe", &off, 0);
+		rep_score(r, &p, 100, i % 2 == 0 ? REP_WEAK : REP_STRONG, "probe", &off, 0);
 	rep_tick(r, &off, SECOND);
 	assert_int_equal(state(r, "192.0.2.7", 0), ADDRESS_OK);
 	assert_int_equal(s.n[REP_SLOWED] + s.n[REP_BANNED], 0);
@@ -281,12 +281,12 @@ test_full(void **unused)
 	for (unsigned i = 0; i < REP_MAX; i++) {
 		(void)snprintf(host, sizeof(host), "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
 		p = net(host);
-		rep_score(r, &p, i == 77 ? 1 : 5, REP_GUESS, "failed login", &limits, 0);
+		rep_score(r, &p, i == 77 ? 1 : 5, REP_WEAK, "failed login", &limits, 0);
 	}
 	rep_counts(r, &known, &slowed, &refused);
 	assert_int_equal(known, REP_MAX);
 	p = net("192.0.2.1");
-	rep_score(r, &p, 2, REP_GUESS, "failed login", &limits, 0);
+	rep_score(r, &p, 2, REP_WEAK, "failed login", &limits, 0);
 	assert_int_equal(points(r, "10.0.0.77", 0), -1);
 	assert_int_equal(points(r, "192.0.2.1", 0), 2000);
 	assert_int_equal(points(r, "10.0.0.78", 0), 5000);
@@ -298,7 +298,7 @@ test_full(void **unused)
 	}
 	p = net("192.0.2.2");
 	assert_err(rep_ban(r, &p, HOUR, 1, true, "administrator", 0), SP_EFULL);
-	rep_score(r, &p, 50, REP_HOSTILE, "probe", &limits, 0);
+	rep_score(r, &p, 50, REP_STRONG, "probe", &limits, 0);
 	assert_int_equal(points(r, "192.0.2.2", 0), -1);
 	assert_int_equal(s.n[REP_FORGOTTEN], 0);
 	assert_int_equal(rep_ban(r, &p, 2 * HOUR, 1, true, "administrator", 0), SP_OK);

@@ -2,6 +2,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include "rooms/broker/login.h"
 #include "rooms/broker/ring_stage.h"
 
 #include "crypto/floe.h"
@@ -309,6 +310,66 @@ test_folders(void **state)
 	worker_free(w);
 }
 
+/* ---- budgets ---- */
+
+/* What is deleted or overwritten is named to the ledger, and stays when the vault says no. */
+static void
+test_taking(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login(s, "alice", NULL);
+	struct ipc_failed f;
+
+	assert_int_equal(
+	    ASK(w, folder_make, .path = TEXT("/Home/alice/s"), .inherit = 1), IPC_ENTRY);
+	assert_int_equal(put_small(w, "/Home/alice/s/a", 6), IPC_ENTRY);
+	assert_int_equal(put_small(w, "/Home/alice/s/b", 7), IPC_ENTRY);
+	assert_int_equal(s->taken_files, 0); /* nothing was there before */
+	assert_int_equal(put_small(w, "/Home/alice/s/b", 5), IPC_ENTRY);
+	assert_true(s->taken_files == 1 && s->taken_bytes == 7);
+	s->refuses = true;
+	assert_int_equal(ASK(w, remove, .path = TEXT("/Home/alice/s"), .kind = 0), IPC_FAILED);
+	assert_int_equal(ipc_get_failed(span_of(w->body, w->len), &f), SP_OK);
+	assert_true(f.err == (uint16_t)-SP_EBUDGET && f.retry_after == 7);
+	assert_span(f.detail, "the egress budget is used up: user: files per hour");
+	assert_true(s->taken_files == 2 && s->taken_bytes == 11);
+	REFUSES(w, SP_EBUDGET, remove, .path = TEXT("/Home/alice/s/a"), .kind = 1);
+	assert_true(s->taken_files == 1 && s->taken_bytes == 6);
+	assert_int_equal(put_small(w, "/Home/alice/s/a", 9), IPC_FAILED);
+	assert_int_equal(ipc_get_failed(span_of(w->body, w->len), &f), SP_OK);
+	assert_int_equal(f.retry_after, 7);
+	assert_int_equal(put_small(w, "/Home/alice/s/new", 9), IPC_ENTRY);
+	s->refuses = false;
+	assert_int_equal(at(w, "/Home/alice/s/a").size, 6);
+	assert_int_equal(ASK(w, remove, .path = TEXT("/Home/alice/s"), .kind = 0), IPC_DONE);
+	worker_free(w);
+}
+
+/* Whom the vault froze has no connection, session or login any more. */
+static void
+test_frozen(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login(s, "alice", NULL), *x;
+	struct account account;
+
+	assert_int_equal(put_small(w, "/Home/alice/a", 6), IPC_ENTRY);
+	s->refuses = s->freezes = true;
+	REFUSES(w, SP_EBUDGET, remove, .path = TEXT("/Home/alice/a"), .kind = 1);
+	for (unsigned i = 0; i < 10 && count_events(s, EVENT_USER_CHANGED) == 0; i++)
+		run_ms(s, 20); /* each reply stops the loop once */
+	read_supervisor(s);
+	assert_true(s->n_kills >= 1);
+	assert_int_equal(account_by_id(s->b->db, 1, &account), 1);
+	assert_int_equal(account.status, STATUS_FROZEN);
+	assert_int_equal(count_events(s, EVENT_USER_CHANGED), 1);
+	s->auth_says = true;
+	x = connect_worker(s, 0);
+	REFUSES(x, SP_EAUTH, login_password, .user = TEXT("alice"), .password = TEXT("right"));
+	worker_free(x);
+	worker_free(w);
+}
+
 int
 main(void)
 {
@@ -321,6 +382,8 @@ main(void)
 	    RING(test_quota),
 	    RING(test_refused_release),
 	    RING(test_folders),
+	    RING(test_taking),
+	    RING(test_frozen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "base/limits.h"
 #include "base/test.h"
 #include "rooms/broker/start.h"
 #include "rooms/broker/store.h"
@@ -22,7 +23,9 @@ struct stage {
 	bool is_holding;		       /* RECORDs are answered by let_go */
 	uint64_t held[16], n_held;	       /* their refs */
 	char path[4097], from[4097], to[4097]; /* of the last RECORD that was a rename */
-	bool refuses;			       /* releases */
+	bool refuses;			       /* releases, and RECORDs that take something */
+	bool freezes;			       /* and freezes the user with it */
+	uint64_t taken_files, taken_bytes;     /* of the last RECORD */
 	bool auth_says;			       /* the password is right */
 	char said[8192];		       /* the last RECORD: user, then "key=value" a line */
 	struct chan signer;		       /* the signer's end */
@@ -74,6 +77,13 @@ struct tokens {
 		assert_int_equal(chan_send_##name(&(w)->chan, &send_, -1), SP_OK);                 \
 		run_ms((w)->s, 20);                                                                \
 	} while (0)
+
+/* what the vault says of a limit of the user's: 7 s */
+#define REFUSED_BUDGET(s, r)                                                                       \
+	{                                                                                          \
+		.ref = (r), .err = -SP_EBUDGET, .retry_after = 7, .budget = BUDGET_FILES_HOUR,     \
+		.froze = (s)->freezes                                                              \
+	}
 
 #define TEXT(s) span_str(s)
 #define NOTHING span_of(NULL, 0)

@@ -90,8 +90,9 @@ on_record(struct stage *s, struct span body)
 	struct rd rd;
 
 	assert_int_equal(ipc_get_record(body, &m), SP_OK);
-	out.ref = m.ref;
-	out.entry = append(s, m.event);
+	out = (struct ipc_recorded){.ref = m.ref, .entry = append(s, m.event)};
+	s->taken_files = m.taken_files;
+	s->taken_bytes = m.taken_bytes;
 	rd = rd_of(m.detail);
 	said = text_of(s->said, sizeof(s->said));
 	text_add(&said, m.user);
@@ -109,6 +110,10 @@ on_record(struct stage *s, struct span body)
 	if (s->is_holding) {
 		assert_true(s->n_held < ARRAY_LEN(s->held));
 		s->held[s->n_held++] = m.ref;
+	} else if (s->refuses && m.taken_files != 0) {
+		struct ipc_refused no = REFUSED_BUDGET(s, m.ref);
+
+		ANSWER(s, REFUSED, refused, &no);
 	} else if (!s->is_mute)
 		ANSWER(s, RECORDED, recorded, &out);
 }
@@ -151,7 +156,7 @@ on_order(struct stage *s, uint16_t id, struct span body)
 		ANSWER(s, WRAPPED, wrapped, &out);
 	} else if (id == IPC_RELEASE && ipc_get_release(body, &release) == SP_OK) {
 		struct ipc_released out = {.ref = release.ref, .entry = append(s, release.event)};
-		struct ipc_refused no = {.ref = release.ref, .err = -SP_EBUDGET, .retry_after = 7};
+		struct ipc_refused no = REFUSED_BUDGET(s, release.ref);
 
 		s->n_releases++;
 		if (s->is_mute)

@@ -40,9 +40,15 @@ answer_no(struct ledger *l, const struct pending *p)
 	    .retry_after = p->retry_after, .kind = p->kind, .budget = p->budget, .froze = p->froze);
 }
 
+static void record_allowed(struct ledger *l, const struct order *o);
+
 void
 answer_order(struct ledger *l, const struct order *o, const struct ipc_v_result *r)
 {
+	if (o->kind == IPC_RECORD) {
+		record_allowed(l, o);
+		return;
+	}
 	if (o->kind == IPC_RELEASE) {
 		ANSWER(l, o->broker, RELEASED, released, .ref = o->ref, .entry = o->entry);
 		return;
@@ -138,31 +144,92 @@ stage_order(struct ledger *l, struct entry *e, struct order *o)
 /* ---- messages ---- */
 
 static int
+stage_record(struct ledger *l, const struct ipc_record *m, uint64_t broker)
+{
+	struct entry e = {0};
+	struct pending then = {.then = THEN_RECORDED, .broker = broker, .ref = m->ref};
+	int err;
+
+	e.event = event_row(m->event);
+	entry_seat(&e, m->serial, seat_of(l, m->serial));
+	e.user = m->user;
+	e.org = m->org;
+	e.path = m->path;
+	e.size = m->size;
+	e.has_size =
+	    m->size != 0 || m->event == EVENT_FILE_CREATED || m->event == EVENT_FILE_REPLACED;
+	e.detail = m->detail;
+	err = ledger_stage(l, &e, then);
+	if (err == SP_OK)
+		decoys_look(l, &e, /* released= */ false, /* user= */ 0);
+	return err;
+}
+
+/* The vault allows a deletion: now it is recorded, for the broker that asked. */
+static void
+record_allowed(struct ledger *l, const struct order *o)
+{
+	struct ipc_record m;
+	int err = ipc_get_record(span_of(o->record, o->record_len), &m);
+
+	VERIFY(err == SP_OK); /* it was decoded when it came */
+	if (o->broker != l->broker.generation)
+		return;
+	err = stage_record(l, &m, o->broker);
+	if (err != SP_OK)
+		answer_refused(l, o->broker, o->ref, err, 0);
+}
+
+/* ask_first - the vault, whether so much may be deleted; the record waits in the order. */
+static int
+ask_first(struct ledger *l, const struct ipc_record *m, struct span body)
+{
+	const struct seat *seat = seat_of(l, m->serial);
+	struct order *o;
+	int err = vault_now(l);
+
+	if (err != SP_OK)
+		return err;
+	if (seat == NULL || seat->gone)
+		return SP_ECLOSED;
+	o = order_new(l, IPC_RECORD, m->ref, span_of(NULL, 0));
+	if (o == NULL)
+		return SP_ENOMEM;
+	o->record = mem_alloc(body.len);
+	o->path = mem_dup(m->path);
+	if (o->record == NULL || o->path == NULL) {
+		order_free(o);
+		return SP_ENOMEM;
+	}
+	memcpy(o->record, body.ptr, body.len);
+	o->record_len = body.len;
+	o->serial = m->serial;
+	o->user = m->user_number;
+	o->org = m->org_number;
+	o->files = m->taken_files;
+	o->length = m->taken_bytes;
+	copy_name(o->user_name, m->user);
+	copy_name(o->org_name, m->org);
+	order_pass(l, o);
+	return SP_OK;
+}
+
+static int
 on_record(struct ledger *l, struct span body)
 {
 	struct ipc_record m;
-	struct entry e = {0};
-	struct pending then = {.then = THEN_RECORDED, .broker = l->asking};
 	int err = ipc_get_record(body, &m);
 
 	if (err != SP_OK)
 		return err;
 	if (!event_by_broker(m.event))
 		return SP_EDENIEDMSG;
-	then.ref = m.ref;
-	e.event = event_row(m.event);
-	entry_seat(&e, m.serial, seat_of(l, m.serial));
-	e.user = m.user;
-	e.org = m.org;
-	e.path = m.path;
-	e.size = m.size;
-	e.has_size = m.size != 0 || m.event == EVENT_FILE_CREATED || m.event == EVENT_FILE_REPLACED;
-	e.detail = m.detail;
-	err = ledger_stage(l, &e, then);
+	if (m.taken_files != 0)
+		err = ask_first(l, &m, body);
+	else
+		err = stage_record(l, &m, l->asking);
 	if (err != SP_OK)
 		refuse(l, m.ref, err);
-	else
-		decoys_look(l, &e, /* released= */ false, /* user= */ 0);
 	return SP_OK;
 }
 

@@ -25,8 +25,9 @@ enum { EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
 /* What the broker asked the vault for, until it is answered. */
 struct order {
 	struct order *next;
-	uint16_t
-	    kind; /* IPC_RELEASE, IPC_KEY_NEW, IPC_SEAL, IPC_REWRAP, IPC_ORG_KEY, IPC_V_FREEZE */
+	/* IPC_RELEASE, IPC_KEY_NEW, IPC_SEAL, IPC_REWRAP, IPC_ORG_KEY, IPC_V_FREEZE; IPC_RECORD: of
+	 * a deletion */
+	uint16_t kind;
 	uint64_t broker; /* generation of the link that asked */
 	uint64_t number; /* on the vault's link */
 	uint64_t ref, entry, serial, org, user, length;
@@ -34,7 +35,9 @@ struct order {
 	size_t wrap_len;
 	uint8_t op;
 	uint32_t epoch;
-	uint64_t file, version;
+	uint64_t file, version, files; /* files: that are deleted */
+	uint8_t *record; /* owned; IPC_RECORD: what is to be recorded when the vault allows it */
+	size_t record_len;
 	char user_name[65], org_name[65];
 	char *path; /* owned; NULL: none */
 };

@@ -11,6 +11,7 @@ order_free(struct order *o)
 	if (o == NULL)
 		return;
 	mem_free(o->path);
+	mem_free(o->record);
 	mem_wipe(o, sizeof(*o));
 	mem_free(o);
 }
@@ -68,6 +69,9 @@ send_order(struct ledger *l, const struct order *o)
 	case IPC_KEY_NEW:
 		return SEND(l, V_KEY_NEW, v_key_new, .order = o->number, .serial = o->serial,
 		    .org = o->org, .blob = blob, .limit = o->length);
+	case IPC_RECORD:
+		return SEND(l, V_DELETE, v_delete, .order = o->number, .serial = o->serial,
+		    .org = o->org, .user = o->user, .files = o->files, .bytes = o->length);
 	case IPC_SEAL:
 		return SEND(l, V_SEAL, v_seal, .order = o->number, .entry = o->entry, .org = o->org,
 		    .blob = blob, .wrap = wrap, .length = o->length, .proof = proof);
@@ -122,7 +126,7 @@ order_pass(struct ledger *l, struct order *o)
 		return;
 	}
 	list_add(&l->waiting, o);
-	if (o->kind == IPC_KEY_NEW) /* has no commit to wait for */
+	if (o->kind == IPC_KEY_NEW || o->kind == IPC_RECORD) /* have no commit to wait for */
 		orders_push(l);
 }
 
@@ -151,6 +155,8 @@ asked_of(uint16_t kind)
 		return "rewrap";
 	case IPC_KEY_NEW:
 		return "new key";
+	case IPC_RECORD:
+		return "deletion";
 	default:
 		return "organisation key";
 	}
@@ -198,14 +204,14 @@ record_refusal(struct ledger *l, const struct order *o, const struct ipc_v_resul
 	    .user = span_str(o->user_name),
 	    .org = span_str(o->org_name),
 	    .path = span_str(o->path),
-	    .blob = o->kind != IPC_ORG_KEY ? o->blob : NULL,
+	    .blob = o->kind != IPC_ORG_KEY && o->kind != IPC_RECORD ? o->blob : NULL,
 	    .file = o->file,
 	    .version = o->version};
 	int err;
 
 	text_u64(&t, o->entry);
 	ipc_pair_put(&w, "asked", span_str(asked_of(o->kind)));
-	if (o->kind != IPC_KEY_NEW)
+	if (o->kind != IPC_KEY_NEW && o->kind != IPC_RECORD)
 		ipc_pair_put(&w, "entry", text_span(&t));
 	ipc_pair_put(&w, "error", span_str(sp_err_row(r->err)->name));
 	ipc_pair_put(&w, "reason", span_str(sp_strerror(r->err)));

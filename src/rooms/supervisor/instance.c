@@ -4,10 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/limits.h"
 #include "base/text.h"
 #include "crypto/certificate.h"
-#include "proto/http/scanner.h"
 #include "rooms/supervisor/supervisor.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -112,61 +110,6 @@ conf_file(const struct conf *c)
 	return t.bad ? SP_ESPACE : memfd_of("sallyport.conf", text_span(&t));
 }
 
-/* ---- limits ---- */
-
-/* limits.conf, which only its owner may write: root, or the user who runs the instance.  One that
- * is not there says what an empty one says: an instance of an older version has none. */
-static int
-read_limits(const struct instance *in, int *ret_fd, char *why, size_t cap)
-{
-	DEFER(mem_freep) uint8_t *content = NULL;
-	DEFER(close_fd) int fd = -1;
-	char path[1100], reason[256];
-	struct limits limits;
-	size_t len = 0;
-	int err = instance_path(in, "limits.conf", path, sizeof(path));
-
-	if (err == SP_OK)
-		fd = file_open_at(AT_FDCWD, path, O_RDONLY, 0);
-	if (err == SP_OK && fd >= 0 && !server_unwritable(fd)) {
-		(void)snprintf(why, cap,
-		    "%s: others can change it: its owner must be root or the user who runs the "
-		    "server, its mode 0600 or 0644",
-		    path);
-		return SP_ECONFIG;
-	}
-	if (err == SP_OK && fd >= 0)
-		err = file_read_all(fd, LIMITS_FILE_MAX, &content, &len);
-	else if (err == SP_OK && fd != SP_ENOTFOUND)
-		err = fd;
-	if (err == SP_OK &&
-	    limits_parse(span_of(content, len), &limits, reason, sizeof(reason)) != SP_OK) {
-		(void)snprintf(why, cap, "%s: %s", path, reason);
-		return SP_ECONFIG;
-	}
-	if (err == SP_OK) {
-		*ret_fd = memfd_of("limits.conf", span_of(content, len));
-		err = *ret_fd < 0 ? *ret_fd : SP_OK;
-	}
-	if (err != SP_OK)
-		(void)snprintf(why, cap, "%s: %s", path, sp_strerror(err));
-	return err == SP_OK ? SP_OK : SP_ECONFIG;
-}
-
-/* An instance of an older version has no counters yet: an empty file.  The vault knows whether
- * there were any before. */
-static void
-make_counters(const struct instance *in)
-{
-	char path[1100];
-	int err = instance_path(in, "vault/egress", path, sizeof(path));
-
-	if (err == SP_OK)
-		err = file_write_new(AT_FDCWD, path, span_of(NULL, 0), 0600, /* replace= */ false);
-	if (err != SP_OK && err != SP_EEXISTS)
-		sp_die(EXIT_CONFIG, "%s: %s", path, sp_strerror(err));
-}
-
 /* ---- certificate ---- */
 
 struct certificate_question {
@@ -231,36 +174,6 @@ read_certificate(
 		return SP_ECONFIG;
 	}
 	*ret_fd = memfd_of("certificate", span_of(content, len));
-	return *ret_fd < 0 ? *ret_fd : SP_OK;
-}
-
-/* ---- ScannerFile ---- */
-
-/* ret_fd: a sealed copy of it; empty when there is none. */
-static int
-read_scanner(const struct instance *in, const struct conf *c, int *ret_fd, char *why, size_t cap)
-{
-	DEFER(mem_freep) uint8_t *content = NULL;
-	char path[2100], reason[192];
-	size_t len = 0;
-	int err = SP_OK;
-
-	if (strcmp(c->scanner_file, "none") != 0) {
-		err = instance_path(in, c->scanner_file, path, sizeof(path));
-		if (err == SP_OK)
-			err = instance_read(path, PROBE_FILE_MAX, &content, &len);
-		if (err != SP_OK) {
-			(void)snprintf(
-			    why, cap, "ScannerFile %s: %s", c->scanner_file, sp_strerror(err));
-			return SP_ECONFIG;
-		}
-		err = probe_file_check(span_of(content, len), reason, sizeof(reason));
-		if (err != SP_OK) {
-			(void)snprintf(why, cap, "%s: %s", path, reason);
-			return err;
-		}
-	}
-	*ret_fd = memfd_of("scanner", span_of(content, len));
 	return *ret_fd < 0 ? *ret_fd : SP_OK;
 }
 
@@ -467,11 +380,11 @@ instance_open(struct instance *in, const char *dir, bool as_root)
 	if (read_conf(in, &in->conf, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	log_level_set((enum log_level)in->conf.log_level);
-	if (read_limits(in, &in->limits_fd, why, sizeof(why)) != SP_OK)
+	if (instance_limits(in, &in->limits, &in->limits_fd, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	check_folders(in, as_root);
 	take_lock(in);
-	make_counters(in);
+	instance_counters(in);
 	instance_lock_read(in);
 	check_keys(in);
 	if (read_certificate(in, &in->conf, &in->certificate_fd, why, sizeof(why)) != SP_OK)
@@ -480,7 +393,7 @@ instance_open(struct instance *in, const char *dir, bool as_root)
 		sp_die(EXIT_CONFIG, "%s", why);
 	if (alarms_check(in, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
-	if (read_scanner(in, &in->conf, &in->scanner_fd, why, sizeof(why)) != SP_OK)
+	if (instance_scanner(in, &in->conf, &in->scanner_fd, why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "%s", why);
 	in->conf_fd = conf_file(&in->conf);
 	if (in->conf_fd < 0)
@@ -509,6 +422,7 @@ int
 instance_reload(struct instance *in, char *why, size_t cap)
 {
 	struct conf fresh, was, merged = in->conf;
+	struct limits fresh_limits;
 	DEFER(close_fd) int certificate = -1, conf = -1, limits = -1;
 	DEFER(close_fd) int probes = -1;
 	int err = read_conf(in, &fresh, why, cap);
@@ -527,9 +441,9 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	err = alarms_check(in, why, cap);
 	in->conf = was;
 	if (err == SP_OK)
-		err = read_limits(in, &limits, why, cap);
+		err = instance_limits(in, &fresh_limits, &limits, why, cap);
 	if (err == SP_OK)
-		err = read_scanner(in, &merged, &probes, why, cap);
+		err = instance_scanner(in, &merged, &probes, why, cap);
 	if (err != SP_OK)
 		return err;
 	conf = conf_file(&merged);
@@ -544,6 +458,7 @@ instance_reload(struct instance *in, char *why, size_t cap)
 	close_fd(&in->limits_fd);
 	in->conf_fd = TAKE_FD(conf);
 	in->limits_fd = TAKE_FD(limits);
+	in->limits = fresh_limits;
 	in->certificate_fd = TAKE_FD(certificate);
 	close_fd(&in->scanner_fd);
 	in->scanner_fd = TAKE_FD(probes);

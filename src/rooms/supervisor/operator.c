@@ -25,6 +25,9 @@ static const struct operator_row {
 } rows[] = {
     {IPC_UNLOCK, IPC_UNLOCK_RESULT, ROOM_VAULT, prepare_unlock, NULL},
     {IPC_LOCKDOWN, IPC_LOCKDOWN_DONE, ROOM_SUPERVISOR, lockdown_prepare, lockdown_act},
+    {IPC_LIMITS_GET, IPC_LIMITS_ROW, ROOM_VAULT, limits_get_prepare, NULL},
+    {IPC_LIMITS_CHANGE, IPC_LIMITS_CHANGED, ROOM_VAULT, limits_change_prepare, limits_change_act},
+    {IPC_LIMITS_CONFIRM, IPC_LIMITS_CHANGED, ROOM_VAULT, limits_confirm_prepare, limits_confirm_act},
     {IPC_DECOY_CHANGE, IPC_DECOY_DONE, ROOM_SUPERVISOR, decoys_prepare, decoys_act},
     {IPC_DECOY_LIST, IPC_DECOY_ROWS, ROOM_SUPERVISOR, decoys_list_prepare, decoys_list},
     {IPC_VERIFY_RESULT, IPC_VERIFY_RECORDED, ROOM_SUPERVISOR, verify_prepare, verify_act},
@@ -37,7 +40,7 @@ struct operator
 	struct chan chan;
 	struct loop_watch *watch;
 	uint64_t timer;
-	uint32_t uid;
+	uint32_t uid, person;
 	const struct operator_row *row; /* what was asked; NULL: nothing yet */
 	uint64_t ref;			/* of the entry that has to be durable first; 0: none */
 	bool passed;			/* the row's room has the request */
@@ -50,6 +53,12 @@ uint32_t
 operator_uid(const struct operator* o)
 {
 	return o->uid;
+}
+
+uint32_t
+operator_person(const struct operator* o)
+{
+	return o->person;
 }
 
 struct sup *
@@ -119,36 +128,43 @@ static bool
 is_taken(const struct operator* o)
 {
 	for (const struct operator* other = o->sup->operators; other != NULL; other = other->next)
-		if (other != o && other->row == o->row && other->passed)
+		if (other != o && other->passed && other->row->room == o->row->room &&
+		    other->row->answer == o->row->answer)
 			return true;
 	return false;
+}
+
+void
+operator_pass(struct operator* o, uint16_t id, struct span body)
+{
+	struct seat *seat = &o->sup->seats[o->row->room];
+	int err;
+
+	if (is_taken(o)) {
+		operator_fail(o, SP_EFULL, "another operator is being served; try again");
+		return;
+	}
+	err = seat->state == ROOM_UP ? chan_send(&seat->chan, id, body, -1) : SP_EUNAVAIL;
+	if (err != SP_OK)
+		operator_fail(o, err, "");
+	else
+		o->passed = true;
 }
 
 /* What was asked may be done now. */
 static void
 perform(struct operator* o, struct span body)
 {
-	struct seat *seat = &o->sup->seats[o->row->room];
 	int err;
 
 	o->ref = 0;
-	if (o->row->act != NULL) {
-		o->passed = true;
-		err = o->row->act(o, body);
-		if (err != SP_OK)
-			operator_fail(o, err, "");
+	if (o->row->act == NULL) {
+		operator_pass(o, o->row->request, body);
 		return;
 	}
-	if (is_taken(o)) {
-		operator_fail(o, SP_EFULL, "another operator is being served; try again");
-		return;
-	}
-	err = seat->state == ROOM_UP ? chan_send(&seat->chan, o->row->request, body, -1)
-				     : SP_EUNAVAIL;
+	err = o->row->act(o, body);
 	if (err != SP_OK)
 		operator_fail(o, err, "");
-	else
-		o->passed = true;
 }
 
 /* The entry goes first; the request is kept until it is durable. */
@@ -291,12 +307,15 @@ operator_message(void *arg, int fd, unsigned events)
 
 /* root, or the user who runs the instance */
 static bool
-may_operate(int fd, uint32_t *ret_uid)
+may_operate(int fd, uint32_t *ret_uid, uint32_t *ret_person)
 {
 	int32_t pid = 0;
 
-	return sock_peer_cred(fd, ret_uid, &pid) == SP_OK &&
-	       (*ret_uid == 0 || *ret_uid == spawn_own_uid());
+	if (sock_peer_cred(fd, ret_uid, &pid) != SP_OK ||
+	    (*ret_uid != 0 && *ret_uid != spawn_own_uid()))
+		return false;
+	*ret_person = server_login_uid(pid, *ret_uid);
+	return true;
 }
 
 /* The one that has said nothing for longest makes room: silence keeps nobody from a lockdown. */
@@ -320,18 +339,19 @@ operator_accept(void *arg, int listener, unsigned events)
 {
 	struct sup *s = arg;
 	char peer[64];
-	uint32_t uid = UINT32_MAX;
+	uint32_t uid = UINT32_MAX, person = UINT32_MAX;
 	DEFER(close_fd) int fd = sock_accept(listener, peer, sizeof(peer));
 	struct operator* o;
 
 	(void)events;
-	if (fd < 0 || !may_operate(fd, &uid))
+	if (fd < 0 || !may_operate(fd, &uid, &person))
 		return;
 	o = mem_alloc(sizeof(*o));
 	if (o == NULL)
 		return;
 	o->sup = s;
 	o->uid = uid;
+	o->person = person;
 	o->watch = loop_watch(s->loop, fd, LOOP_IN, operator_message, o);
 	o->timer = loop_timer(s->loop, ASK_WITHIN_MS, operator_late, o);
 	chan_init(&o->chan, TAKE_FD(fd), ROOM_SUPERVISOR, ROOM_CLI);

@@ -7,7 +7,7 @@
 #ifndef SP_SUPERVISOR_H
 #define SP_SUPERVISOR_H
 
-#include "base/conf.h"
+#include "base/limits.h"
 #include "ipc/chan.h"
 #include "rooms/supervisor/lockfile.h"
 #include "sys/loop.h"
@@ -128,6 +128,7 @@ struct instance {
 	struct conf conf;
 	int conf_fd;		    /* sealed copy of the settings in force */
 	int limits_fd;		    /* sealed copy of limits.conf, for the vault */
+	struct limits limits;	    /* what it says */
 	int certificate_fd;	    /* sealed copy */
 	int scanner_fd;		    /* sealed copy of ScannerFile; empty: none */
 	int lock;		    /* run/pid */
@@ -147,6 +148,14 @@ struct notice {
 	char room[33], text[513];
 };
 enum { NOTICES_MAX = 64 };
+
+/* A raise that waits for its confirmation; number 0: none. */
+struct raise {
+	uint32_t number, person;
+	int64_t until_ms;
+	struct ipc_limits_change m;
+};
+enum { RAISES_MAX = 16 };
 
 #define LOG_BYTES_MOST (8u << 20)     /* of the rooms, at once */
 #define LOG_BYTES_A_SECOND (1u << 18) /* and then on and on */
@@ -176,6 +185,8 @@ struct sup {
 	struct notice notices[NOTICES_MAX];
 	size_t n_notices;
 	struct operator* operators; /* those that are being served */
+	struct raise raises[RAISES_MAX]; /* that wait for a second operator */
+	uint32_t last_raise;
 	size_t n_operators;
 	uint64_t last_ref;    /* of notice_first */
 	uint64_t vault_timer; /* the vault has to forget its keys until then; 0: none */
@@ -207,10 +218,26 @@ int instance_reload(struct instance *in, char *why, size_t cap) MUST_USE;
 /* instance_bind - make one listening socket; -1 stays where its door is not wanted.
  *   why, cap  one sentence on failure */
 int instance_bind(struct instance *in, size_t socket, char *why, size_t cap) MUST_USE;
+/* instance_limits - limits.conf, which only its owner may write: root, or the user who runs the
+ * instance.  One that is not there says what an empty one says: an instance of an older version has
+ * none.
+ *   ret_fd    a sealed copy, for the vault
+ *   why, cap  one sentence on failure; errors SP_ECONFIG */
+int instance_limits(const struct instance *in, struct limits *ret, int *ret_fd, char *why,
+    size_t cap) MUST_USE;
+/* instance_counters - an instance of an older version has no counters yet: an empty file.  The vault
+ * knows whether there were any before.  Dies with a sentence. */
+void instance_counters(const struct instance *in);
 /* instance_file - open what a room's row needs: a descriptor owned by the caller, and the absolute
  * path. returns  SP_ENOTFOUND where there is none (a root key that only a passphrase gives) */
 int instance_file(
     const struct instance *in, enum ipc_file_what what, char *ret_name, size_t cap) MUST_USE;
+/* instance_scanner - ScannerFile, checked.
+ *   ret_fd    a sealed copy, owned; empty when there is none
+ *   why, cap  one sentence on failure: "DIR/file: line 3: a score is 1 to 1000"
+ *   errors    SP_ECONFIG */
+int instance_scanner(const struct instance *in, const struct conf *c, int *ret_fd, char *why,
+    size_t cap) MUST_USE;
 /* instance_serial - a number that no worker has had, in this run or an earlier one.  SP_EIO and the
  * like */
 int instance_serial(struct instance *in, uint64_t *ret) MUST_USE;
@@ -389,10 +416,15 @@ int operators_begin(struct sup *s) MUST_USE;
 void operators_done(struct sup *s);
 /* operator_uid - who asks, as the kernel says.  operator_sup - of whom. */
 uint32_t operator_uid(const struct operator* o);
+/* operator_person - who logged in on this machine, whatever sudo made of them since; the uid where the
+ * kernel does not know. */
+uint32_t operator_person(const struct operator* o);
 struct sup *operator_sup(const struct operator* o);
 /* operator_answer, operator_fail - the end of the conversation: o is gone after it. */
 void operator_answer(struct operator* o, uint16_t id, struct span body);
 void operator_fail(struct operator* o, int err, const char *detail);
+/* operator_pass - hand a request to the row's room; its answer is handed back. */
+void operator_pass(struct operator* o, uint16_t id, struct span body);
 /* operator_passed - a room answered what was handed to it.  SP_EDENIEDMSG: no row says that it may
  */
 int operator_passed(struct seat *seat, const struct chan_msg *m) MUST_USE;
@@ -420,6 +452,14 @@ void decoys_touched(struct sup *s, const struct ipc_decoy_touched *m);
 void workers_end_address(struct sup *s, uint64_t serial, struct span address);
 
 /* ---- lockdown.c ---- */
+
+int limits_get_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int limits_change_prepare(
+    struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int limits_change_act(struct operator* o, struct span body) MUST_USE;
+int limits_confirm_prepare(
+    struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
+int limits_confirm_act(struct operator* o, struct span body) MUST_USE;
 
 int lockdown_prepare(struct operator* o, struct span body, struct operator_entry *ret) MUST_USE;
 int lockdown_act(struct operator* o, struct span body) MUST_USE;

@@ -1,9 +1,9 @@
 /* egress.h - the file vault/egress: what each principal was given, so that no crash gives it back.
  *
- * Two heads, EGRESS_HEAD bytes apart; then places of EGRESS_PLACE bytes, in groups: EGRESS_GROW first
- * copies, then as many second ones.  All is authenticated under a key that is derived from the root
- * key.  A place is written to the one copy, then the other, by turns: a torn write leaves what was
- * there before.
+ * Two heads, EGRESS_HEAD bytes apart; then places of EGRESS_PLACE bytes, in groups: EGRESS_GROW
+ * first copies, then as many second ones.  All is authenticated under a key that is derived from
+ * the root key.  A place is written to the one copy, then the other, by turns: a torn write leaves
+ * what was there before.
  *
  *   head   "SPVEGRH1" | writes u64 | places u32 | time u64 | boot u64 | HMAC-SHA-256
  *   place  "SPVEGRP1" | number u32 | writes u64 | boot u64 | principal (principal.h) | HMAC-SHA-256

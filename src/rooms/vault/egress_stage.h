@@ -10,9 +10,9 @@
 struct egress_stage {
 	struct egress_disk disk;
 	uint8_t *bytes; /* owned; EGRESS_BYTES */
-	int64_t boot;	   /* what CLOCK_BOOTTIME shows */
-	int fail_in;	   /* 0: never; 1: the next write fails */
-	size_t tear;	   /* with fail_in: so many bytes still arrive */
+	int64_t boot;	/* what CLOCK_BOOTTIME shows */
+	int fail_in;	/* 0: never; 1: the next write fails */
+	size_t tear;	/* with fail_in: so many bytes still arrive */
 	bool fail_sync;
 	unsigned writes, syncs;
 };

@@ -150,8 +150,8 @@ test_changed(void **state)
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(egress_write(&e, 5, &p, 0, 0), SP_OK);
 	for (unsigned copy = 0; copy < 2; copy++)
-		memcpy(egress_stage_place(s, copy, 6), egress_stage_place(s, copy, 5),
-		    EGRESS_PLACE);
+		memcpy(
+		    egress_stage_place(s, copy, 6), egress_stage_place(s, copy, 5), EGRESS_PLACE);
 	assert_err(egress_read(&e, 6, &q, &boot, &doubt), SP_EDAMAGED);
 	assert_int_equal(egress_read(&e, 5, &q, &boot, &doubt), SP_OK);
 	for (size_t at = 0; at < 999; at += 37) {

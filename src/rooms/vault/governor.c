@@ -5,6 +5,11 @@
 
 #define CHARGED_MOST 5u
 
+/* struct cost - of a release or deletion. */
+struct cost {
+	uint64_t files, bytes;
+};
+
 /* struct charge - one of the principals of a release. */
 struct charge {
 	enum principal_kind kind;
@@ -179,6 +184,14 @@ who(const struct governor_ask *ask, struct charge c[CHARGED_MOST])
 {
 	size_t n = 0;
 
+	if (ask->deletes != 0) {
+		add_number(c, &n, PRINCIPAL_DELETE_USER, ask->user);
+		c[n].kind = PRINCIPAL_DELETE_ADDRESS;
+		memcpy(c[n++].id, ask->address, PRINCIPAL_ID_BYTES);
+		add_number(c, &n, PRINCIPAL_DELETE_ORG, ask->org);
+		add_number(c, &n, PRINCIPAL_DELETE_SERVER, 0);
+		return n;
+	}
 	if (ask->helper) {
 		add_number(c, &n, PRINCIPAL_HELPER, ask->room);
 		return n;
@@ -196,6 +209,8 @@ who(const struct governor_ask *ask, struct charge c[CHARGED_MOST])
 static void
 look_up(struct governor *g, struct charge *c, int64_t now)
 {
+	c->held_files = c->held_bytes = 0;
+	c->written = false;
 	c->place = book_find(&g->book, c->kind, c->id);
 	if (c->place != BOOK_NONE) {
 		c->p = book_at(&g->book, c->place);
@@ -212,18 +227,20 @@ look_up(struct governor *g, struct charge *c, int64_t now)
 
 /* over - the limit that this release would break and that takes longest to allow it. */
 static bool
-over(const struct charge *c, int64_t now, uint64_t bytes, struct governor_no *no)
+over(const struct charge *c, int64_t now, struct cost x, struct governor_no *no)
 {
 	bool any = false;
 
 	for (unsigned w = 0; w < WINDOWS; w++) {
 		struct spent s = principal_sum(c->p, (enum window)w);
-		bool files = s.files >= c->a.files[w];
+		bool files = s.files > c->a.files[w] || x.files > c->a.files[w] - s.files;
 		uint32_t wait;
 
-		if (!files && s.bytes <= c->a.bytes[w] && bytes <= c->a.bytes[w] - s.bytes)
+		if (x.files == 0) /* paid for */
+			return any;
+		if (!files && s.bytes <= c->a.bytes[w] && x.bytes <= c->a.bytes[w] - s.bytes)
 			continue;
-		wait = principal_wait(c->p, (enum window)w, now, 1, bytes, &c->a);
+		wait = principal_wait(c->p, (enum window)w, now, x.files, x.bytes, &c->a);
 		/* 0 is for ever: - 1 makes it the longest */
 		if (no->budget != BUDGET_NONE && wait - 1u <= no->retry_after - 1u)
 			continue;
@@ -285,7 +302,7 @@ overrun(struct governor *g, const struct charge *c, int64_t now)
 
 /* check - SP_OK, or why not; the overrun is counted. */
 static int
-check(struct governor *g, struct charge *c, size_t n, int64_t now, uint64_t bytes,
+check(struct governor *g, struct charge *c, size_t n, int64_t now, struct cost x,
     struct governor_no *no)
 {
 	const struct charge *worst = NULL;
@@ -297,7 +314,7 @@ check(struct governor *g, struct charge *c, size_t n, int64_t now, uint64_t byte
 		}
 	}
 	for (size_t i = 0; i < n; i++)
-		if (over(&c[i], now, bytes, no))
+		if (over(&c[i], now, x, no))
 			worst = &c[i];
 	if (worst == NULL)
 		return SP_OK;
@@ -307,17 +324,27 @@ check(struct governor *g, struct charge *c, size_t n, int64_t now, uint64_t byte
 
 /* ---- charging ---- */
 
-/* reserve - how much is to be held ahead, when what is held does not cover this release. */
+/* is_covered - does what is held ahead cover this release? */
+static bool
+is_covered(const struct charge *c, struct cost x)
+{
+	const struct principal *p = c->p;
+
+	return c->place != BOOK_NONE && p->held_five == p->five_no && p->held_files >= x.files &&
+	       p->held_bytes >= x.bytes;
+}
+
+/* reserve - how much is to be held ahead; 0: what is held will do.  There will be a sync anyway, so
+ * what is half used up is renewed as well. */
 static void
-reserve(struct charge *c, uint64_t bytes)
+reserve(struct charge *c, struct cost x)
 {
 	const struct principal *p = c->p;
 	uint64_t files = c->a.files[WINDOW_HOUR] / GOVERNOR_RESERVE + 1;
 	uint64_t more = c->a.bytes[WINDOW_HOUR] / GOVERNOR_RESERVE + 1;
 
 	c->held_files = c->held_bytes = 0;
-	if (p->held_five == p->five_no && p->held_files >= 1 && p->held_bytes >= bytes &&
-	    c->p != &c->fresh)
+	if (is_covered(c, x) && p->held_files > files / 2 && p->held_bytes > more / 2)
 		return;
 	for (unsigned w = 0; w < WINDOWS; w++) { /* never more than may be spent */
 		struct spent s = principal_sum(p, (enum window)w);
@@ -327,17 +354,17 @@ reserve(struct charge *c, uint64_t bytes)
 		if (more > c->a.bytes[w] - s.bytes)
 			more = c->a.bytes[w] - s.bytes;
 	}
-	c->held_files = files;
-	c->held_bytes = more > bytes ? more : bytes;
+	c->held_files = files > x.files ? files : x.files;
+	c->held_bytes = more > x.bytes ? more : x.bytes;
 }
 
 /* hold_one - give it a place, and write what it reserves if that is new. */
 static int
-hold_one(struct governor *g, struct charge *c, int64_t now, uint64_t bytes)
+hold_one(struct governor *g, struct charge *c, int64_t now, struct cost x)
 {
 	int err = SP_OK;
 
-	reserve(c, bytes);
+	reserve(c, x);
 	if (c->place == BOOK_NONE)
 		err = book_take(&g->book, c->kind, c->id, now, &c->place);
 	if (err != SP_OK)
@@ -352,18 +379,22 @@ hold_one(struct governor *g, struct charge *c, int64_t now, uint64_t bytes)
 	return err;
 }
 
-/* hold - all of them, with one sync. */
+/* hold - see that what is held ahead covers all of them, with one sync if it does not. */
 static int
-hold(struct governor *g, struct charge *c, size_t n, int64_t now, uint64_t bytes)
+hold(struct governor *g, struct charge *c, size_t n, int64_t now, struct cost x)
 {
-	bool any = false;
+	bool covered = true;
 	int err = SP_OK;
 
-	for (size_t i = 0; err == SP_OK && i < n; i++) {
-		err = hold_one(g, &c[i], now, bytes);
-		any |= c[i].written;
+	for (size_t i = 0; i < n; i++) {
+		c[i].p->seen = now;
+		covered &= is_covered(&c[i], x);
 	}
-	if (err == SP_OK && any)
+	if (covered)
+		return SP_OK;
+	for (size_t i = 0; err == SP_OK && i < n; i++)
+		err = hold_one(g, &c[i], now, x);
+	if (err == SP_OK)
 		err = egress_sync(&g->book.file);
 	for (size_t i = 0; err != SP_OK && i < n; i++)
 		if (c[i].written)
@@ -372,7 +403,7 @@ hold(struct governor *g, struct charge *c, size_t n, int64_t now, uint64_t bytes
 }
 
 static void
-spend(struct charge *c, uint64_t bytes)
+spend(struct charge *c, struct cost x)
 {
 	struct principal *p = c->p;
 
@@ -381,16 +412,24 @@ spend(struct charge *c, uint64_t bytes)
 		p->held_bytes = c->held_bytes;
 		p->held_five = p->five_no;
 	}
-	VERIFY(p->held_files >= 1 && p->held_bytes >= bytes && p->held_five == p->five_no);
-	p->held_files--;
-	p->held_bytes -= bytes;
-	principal_charge(p, 1, bytes);
+	VERIFY(p->held_files >= x.files && p->held_bytes >= x.bytes && p->held_five == p->five_no);
+	p->held_files -= x.files;
+	p->held_bytes -= x.bytes;
+	principal_charge(p, x.files, x.bytes);
+}
+
+/* may_be_free - can what was charged before be asked for again? */
+static bool
+may_be_free(const struct governor_ask *ask)
+{
+	return ask->has_address && !ask->helper && ask->deletes == 0;
 }
 
 int
 governor_admit(struct governor *g, const struct governor_ask *ask, struct governor_no *ret_no)
 {
-	struct charge c[CHARGED_MOST] = {0};
+	struct charge c[CHARGED_MOST];
+	struct cost x = {ask->deletes != 0 ? ask->deletes : 1, ask->bytes};
 	struct reread r = {.user = ask->user, .bytes = ask->bytes};
 	int64_t now;
 	size_t n;
@@ -405,20 +444,16 @@ governor_admit(struct governor *g, const struct governor_ask *ask, struct govern
 	n = who(ask, c);
 	for (size_t i = 0; i < n; i++)
 		look_up(g, &c[i], now);
-	if (ask->has_address && !ask->helper && rereads_has(g->rereads, &r)) {
-		for (size_t i = 0; i < n; i++)
-			if (c[i].p->frozen)
-				return check(g, c, n, now, 0, ret_no);
-		return SP_OK;
-	}
-	err = check(g, c, n, now, ask->bytes, ret_no);
+	if (may_be_free(ask) && rereads_has(g->rereads, &r))
+		return check(g, c, n, now, (struct cost){0, 0}, ret_no);
+	err = check(g, c, n, now, x, ret_no);
 	if (err == SP_OK)
-		err = hold(g, c, n, now, ask->bytes);
+		err = hold(g, c, n, now, x);
 	if (err != SP_OK)
 		return err;
 	for (size_t i = 0; i < n; i++)
-		spend(&c[i], ask->bytes);
-	if (ask->has_address && !ask->helper)
+		spend(&c[i], x);
+	if (may_be_free(ask))
 		rereads_add(g->rereads, &r);
 	return SP_OK;
 }

@@ -29,6 +29,8 @@ struct governor_ask {
 	uint8_t address[16]; /* zeros: not known */
 	uint8_t key[16];     /* keyed hash of the file key */
 	uint64_t bytes;
+	/* files that are deleted or overwritten, of so many bytes in all; 0: one is released */
+	uint64_t deletes;
 };
 
 /* struct governor_no - why not. */
@@ -70,13 +72,6 @@ const struct limits *governor_limits_now(const struct governor *g); /* borrowed 
  *           (closed), SP_ENOMEM, SP_EIO and the like (not durable: refused) */
 int governor_admit(
     struct governor *g, const struct governor_ask *ask, struct governor_no *ret_no) MUST_USE;
-
-/* principal_number - the id of a user, organisation, helper; of the server: 0. */
-void principal_number(uint64_t number, uint8_t ret[PRINCIPAL_ID_BYTES]);
-/* principal_network - the id of an address' network. */
-void principal_network(const uint8_t address[16], uint8_t ret[PRINCIPAL_ID_BYTES]);
-/* address_parse - "192.0.2.1", "192.0.2.1:4711", "2001:db8::1", "[2001:db8::1]:4711": SP_ESYNTAX */
-int address_parse(struct span text, uint8_t ret[16]) MUST_USE;
 
 /* struct governor_row - a principal, for reports. */
 struct governor_row {

@@ -1,53 +1,6 @@
 /* governor_rows.c - what an operator sees and changes: reports, raises, freezing and thawing. */
 #include "rooms/vault/governor_parts.h"
 
-#include <arpa/inet.h>
-
-void
-principal_number(uint64_t number, uint8_t ret[PRINCIPAL_ID_BYTES])
-{
-	memset(ret, 0, PRINCIPAL_ID_BYTES);
-	for (size_t i = 0; i < 8; i++)
-		ret[15 - i] = (uint8_t)(number >> (8 * i));
-}
-
-static const uint8_t v4_mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-void
-principal_network(const uint8_t address[16], uint8_t ret[PRINCIPAL_ID_BYTES])
-{
-	size_t keep = memcmp(address, v4_mapped, sizeof(v4_mapped)) == 0 ? 15 : 8;
-
-	memmove(ret, address, keep);
-	memset(ret + keep, 0, PRINCIPAL_ID_BYTES - keep);
-}
-
-int
-address_parse(struct span text, uint8_t ret[16])
-{
-	char host[INET6_ADDRSTRLEN];
-	size_t colon = span_find(text, ':');
-	bool v6;
-
-	if (text.len != 0 && text.ptr[0] == '[') {
-		size_t end = span_find(text, ']');
-
-		if (end == text.len)
-			return SP_ESYNTAX;
-		text = span_skip(span_cut(text, end), 1);
-	} else if (span_find(span_skip(text, colon + 1), ':') == span_skip(text, colon + 1).len) {
-		text = span_cut(text, colon); /* at most one colon: a port follows */
-	}
-	v6 = span_find(text, ':') != text.len;
-	if (text.len == 0 || text.len >= sizeof(host) || memchr(text.ptr, 0, text.len) != NULL)
-		return SP_ESYNTAX;
-	memcpy(host, text.ptr, text.len);
-	host[text.len] = '\0';
-	memcpy(ret, v4_mapped, sizeof(v4_mapped));
-	return inet_pton(v6 ? AF_INET6 : AF_INET, host, v6 ? ret : ret + 12) == 1 ? SP_OK
-										  : SP_ESYNTAX;
-}
-
 /* ---- reports ---- */
 
 static void

@@ -40,6 +40,35 @@ test_helper_is_apart(void **state)
 	assert_int_equal(files(w, PRINCIPAL_USER, 5) + files(w, PRINCIPAL_SERVER, 0), 0);
 }
 
+/* Deleting is counted apart from reading, with all files that one order takes. */
+static void
+test_deletions(void **state)
+{
+	struct world *w = *state;
+	struct governor_ask a = ask(w, 1, 1, 1000);
+
+	a.deletes = 40;
+	set(w, PRINCIPAL_DELETE_USER, 100, 1000, 1 << 20, 1 << 20);
+	assert_int_equal(governor_admit(w->g, &a, &w->no), SP_OK);
+	assert_int_equal(governor_admit(w->g, &a, &w->no), SP_OK); /* the same again is no less */
+	assert_int_equal(files(w, PRINCIPAL_DELETE_USER, 1), 80);
+	assert_err(governor_admit(w->g, &a, &w->no), SP_EBUDGET);
+	assert_true(w->no.kind == PRINCIPAL_DELETE_USER && w->no.budget == BUDGET_FILES_HOUR);
+	assert_true(w->no.retry_after > 3000);
+	a.deletes = 20;
+	assert_int_equal(governor_admit(w->g, &a, &w->no), SP_OK);
+	a.deletes = 101; /* more than there may ever be */
+	assert_err(governor_admit(w->g, &a, &w->no), SP_EBUDGET);
+	assert_int_equal(w->no.retry_after, 0);
+	assert_int_equal(files(w, PRINCIPAL_DELETE_ORG, 1), 100);
+	assert_int_equal(files(w, PRINCIPAL_DELETE_SERVER, 0), 100);
+	assert_int_equal(files(w, PRINCIPAL_USER, 1) + files(w, PRINCIPAL_SERVER, 0), 0);
+	(void)open_again(w, true);
+	a.deletes = 1;
+	assert_err(governor_admit(w->g, &a, &w->no), SP_EBUDGET);
+	assert_int_equal(give(w, 1, 1, 10), SP_OK);
+}
+
 static void
 test_addresses(void **state)
 {
@@ -390,6 +419,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_charges_all_five),
 	    TEST(test_helper_is_apart),
+	    TEST(test_deletions),
 	    TEST(test_addresses),
 	    TEST(test_each_limit),
 	    TEST(test_huge_lengths),

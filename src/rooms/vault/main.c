@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "ipc/room.h"
+#include "rooms/vault/operators.h"
 #include "rooms/vault/orders.h"
 #include "rooms/vault/state.h"
 #include "rooms/vault/workers.h"
@@ -312,6 +313,10 @@ on_supervisor(struct vault *v, struct chan_msg *m)
 		return SP_OK;
 	case IPC_FILE:
 		return on_file(v, m);
+	case IPC_LIMITS_GET:
+		return operators_get(vault_core_governor(v->core), m->body, &v->room.supervisor);
+	case IPC_LIMITS_CHANGE:
+		return operators_change(vault_core_governor(v->core), m->body, &v->room.supervisor);
 	case IPC_STOP:
 		v->stopping = true;
 		return SP_OK;
@@ -523,8 +528,8 @@ vault_start(struct vault *v)
 	if (r->file[FILE_VAULT_EGRESS] < 0)
 		sp_die(EXIT_CONFIG, "vault/egress is missing: restore it from a backup");
 	v->egress_fd = r->file[FILE_VAULT_EGRESS];
-	if (r->file[FILE_LIMITS] >= 0 &&
-	    limits_take(vault_core_governor(v->core), r->file[FILE_LIMITS], why, sizeof(why)) != SP_OK)
+	if (r->file[FILE_LIMITS] >= 0 && limits_take(vault_core_governor(v->core),
+					     r->file[FILE_LIMITS], why, sizeof(why)) != SP_OK)
 		sp_die(EXIT_CONFIG, "limits.conf: %s", why);
 	close_fd(&r->file[FILE_LIMITS]);
 	if (r->file[FILE_ROOT_RECOVERY] >= 0)

@@ -18,6 +18,11 @@ order_decode(const struct chan_msg *in, struct order *ret)
 		o.number = o.m.key_new.order;
 		o.serial = o.m.key_new.serial;
 		break;
+	case IPC_V_DELETE:
+		err = ipc_get_v_delete(in->body, &o.m.remove);
+		o.number = o.m.remove.order;
+		o.serial = o.m.remove.serial;
+		break;
 	case IPC_V_SEAL:
 		err = ipc_get_v_seal(in->body, &o.m.seal);
 		o.number = o.m.seal.order;
@@ -52,6 +57,9 @@ order_decide(struct vault_core *c, const struct order *o, struct vault_worker *w
 		break;
 	case IPC_V_KEY_NEW:
 		vault_key_new(c, &o->m.key_new, worker, ret);
+		break;
+	case IPC_V_DELETE:
+		vault_delete(c, &o->m.remove, worker, ret);
 		break;
 	case IPC_V_SEAL:
 		vault_seal(c, &o->m.seal, ret);

@@ -13,6 +13,7 @@ struct order {
 	union {
 		struct ipc_v_release release;
 		struct ipc_v_key_new key_new;
+		struct ipc_v_delete remove;
 		struct ipc_v_seal seal;
 		struct ipc_v_rewrap rewrap;
 		struct ipc_v_org_key org_key;

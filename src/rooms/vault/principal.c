@@ -74,6 +74,47 @@ principal_init(struct principal *p, enum principal_kind kind, const uint8_t id[P
 	memcpy(p->id, id, PRINCIPAL_ID_BYTES);
 }
 
+/* struct series - the buckets of a window. */
+struct series {
+	const struct spent *s;
+	size_t n;
+	int64_t newest, width_s;
+};
+
+static struct series
+series_of(const struct principal *p, enum window w)
+{
+	return w == WINDOW_HOUR ? (struct series){p->five, FIVES, p->five_no, FIVE_S}
+				: (struct series){p->hour, HOURS, p->hour_no, HOUR_S};
+}
+
+/* What the window holds without its `from` oldest buckets. */
+static void
+sum_from(const struct series *x, size_t from, uint64_t *ret_files, uint64_t *ret_bytes)
+{
+	*ret_files = *ret_bytes = 0;
+	for (size_t i = from; i < x->n; i++) {
+		const struct spent *s =
+		    &x->s[(size_t)(x->newest + 1 + (int64_t)i) % x->n]; /* oldest first */
+
+		*ret_files = add_capped(*ret_files, s->files);
+		*ret_bytes = add_capped(*ret_bytes, s->bytes);
+	}
+}
+
+/* add_up - both totals anew. */
+static void
+add_up(struct principal *p)
+{
+	for (unsigned w = 0; w < WINDOWS; w++) {
+		struct series x = series_of(p, (enum window)w);
+		uint64_t files, bytes;
+
+		sum_from(&x, 0, &files, &bytes);
+		p->total[w] = (struct spent){bytes, (uint32_t)least(files, UINT32_MAX)};
+	}
+}
+
 /* remember - a whole hour has passed: is it the busiest of its day? */
 static void
 remember(struct principal *p, int64_t hour_no)
@@ -111,12 +152,15 @@ clear(struct spent *s, size_t n, int64_t *no, int64_t now)
 void
 principal_advance(struct principal *p, int64_t now)
 {
+	if (now / FIVE_S <= p->five_no)
+		return;
 	clear(p->five, FIVES, &p->five_no, now / FIVE_S);
 	if (now / HOUR_S > p->hour_no) {
 		remember(p, p->hour_no);
 		clear(p->hour, HOURS, &p->hour_no, now / HOUR_S);
 		advance_days(p, now / DAY_S);
 	}
+	add_up(p);
 }
 
 static void
@@ -131,44 +175,14 @@ principal_charge(struct principal *p, uint64_t files, uint64_t bytes)
 {
 	count(&p->five[(size_t)p->five_no % FIVES], files, bytes);
 	count(&p->hour[(size_t)p->hour_no % HOURS], files, bytes);
-}
-
-/* struct series - the buckets of a window. */
-struct series {
-	const struct spent *s;
-	size_t n;
-	int64_t newest, width_s;
-};
-
-static struct series
-series_of(const struct principal *p, enum window w)
-{
-	return w == WINDOW_HOUR ? (struct series){p->five, FIVES, p->five_no, FIVE_S}
-				: (struct series){p->hour, HOURS, p->hour_no, HOUR_S};
-}
-
-/* What the window holds without its `from` oldest buckets. */
-static void
-sum_from(const struct series *x, size_t from, uint64_t *ret_files, uint64_t *ret_bytes)
-{
-	*ret_files = *ret_bytes = 0;
-	for (size_t i = from; i < x->n; i++) {
-		const struct spent *s =
-		    &x->s[(size_t)(x->newest + 1 + (int64_t)i) % x->n]; /* oldest first */
-
-		*ret_files = add_capped(*ret_files, s->files);
-		*ret_bytes = add_capped(*ret_bytes, s->bytes);
-	}
+	count(&p->total[WINDOW_HOUR], files, bytes);
+	count(&p->total[WINDOW_DAY], files, bytes);
 }
 
 struct spent
 principal_sum(const struct principal *p, enum window w)
 {
-	struct series x = series_of(p, w);
-	uint64_t files, bytes;
-
-	sum_from(&x, 0, &files, &bytes);
-	return (struct spent){bytes, (uint32_t)least(files, UINT32_MAX)};
+	return p->total[w];
 }
 
 void
@@ -182,6 +196,7 @@ principal_fill(struct principal *p, const struct allowance *a)
 	count(&p->hour[(size_t)p->hour_no % HOURS],
 	    a->files[WINDOW_DAY] - least(day.files, a->files[WINDOW_DAY]),
 	    a->bytes[WINDOW_DAY] - least(day.bytes, a->bytes[WINDOW_DAY]));
+	add_up(p);
 }
 
 bool
@@ -374,6 +389,7 @@ principal_get(struct rd *r, struct principal *ret)
 	p.overrun_since = (int64_t)rd_uint(r, 8);
 	if (r->bad || !sane(&p))
 		return SP_ERANGE;
+	add_up(&p);
 	*ret = p;
 	return SP_OK;
 }

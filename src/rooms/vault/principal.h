@@ -19,7 +19,6 @@
 #define HISTORY_NEW_DAYS 3u
 #define RISE_DAYS 7 /* a normal rises once in so many days */
 
-#define PRINCIPAL_ID_BYTES 16u
 #define PRINCIPAL_BYTES 939u /* in the file */
 
 enum window { WINDOW_HOUR, WINDOW_DAY, WINDOWS };
@@ -56,6 +55,7 @@ struct principal {
 	uint64_t held_files, held_bytes;
 	int64_t held_five;
 	int64_t learned_day;
+	struct spent total[WINDOWS]; /* of the buckets, so that no release adds them all up */
 	uint64_t writes; /* of its place in the file so far; the last went to copy writes & 1 */
 };
 

@@ -365,6 +365,16 @@ may_leave(struct vault_core *c, const struct ipc_v_release *m, const struct vaul
 	return governor_admit(c->governor, &ask, ret_no);
 }
 
+static void
+refuse_budget(struct vault_answer *a, int err, const struct governor_no *no)
+{
+	refuse(a, err);
+	a->retry_after = no->retry_after;
+	a->kind = (uint8_t)no->kind;
+	a->budget = (uint8_t)no->budget;
+	a->froze = no->froze;
+}
+
 void
 vault_release(struct vault_core *c, const struct ipc_v_release *m, struct vault_worker *worker,
     struct vault_answer *ret)
@@ -384,11 +394,31 @@ vault_release(struct vault_core *c, const struct ipc_v_release *m, struct vault_
 		return;
 	}
 	vault_core_clear(c);
-	refuse(ret, err);
-	ret->retry_after = no.retry_after;
-	ret->kind = (uint8_t)no.kind;
-	ret->budget = (uint8_t)no.budget;
-	ret->froze = no.froze;
+	refuse_budget(ret, err, &no);
+}
+
+void
+vault_delete(struct vault_core *c, const struct ipc_v_delete *m, struct vault_worker *worker,
+    struct vault_answer *ret)
+{
+	struct governor_no no = {.budget = BUDGET_NONE};
+	struct governor_ask ask = {
+	    .user = m->user, .org = m->org, .bytes = m->bytes, .deletes = m->files};
+	int err = SP_OK;
+
+	*ret = (struct vault_answer){0};
+	if (!c->is_open)
+		err = SP_ELOCKED;
+	else if (worker == NULL || worker->serial != m->serial || m->files == 0)
+		err = SP_EREFUSED;
+	else if (worker->has_user && worker->user != m->user)
+		err = SP_EREFUSED;
+	if (err == SP_OK) {
+		memcpy(ask.address, worker->address, sizeof(ask.address));
+		err = governor_admit(c->governor, &ask, &no);
+	}
+	if (err != SP_OK)
+		refuse_budget(ret, err, &no);
 }
 
 void

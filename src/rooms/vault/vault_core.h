@@ -83,6 +83,8 @@ void vault_ledger_new(struct vault_core *c);
  */
 void vault_release(struct vault_core *c, const struct ipc_v_release *m, struct vault_worker *worker,
     struct vault_answer *ret);
+void vault_delete(struct vault_core *c, const struct ipc_v_delete *m, struct vault_worker *worker,
+    struct vault_answer *ret);
 void vault_key_new(struct vault_core *c, const struct ipc_v_key_new *m, struct vault_worker *worker,
     struct vault_answer *ret);
 void vault_seal(struct vault_core *c, const struct ipc_v_seal *m, struct vault_answer *ret);

@@ -12,6 +12,10 @@ import json
 import os
 import re
 
+import pytest
+
+from lib.ssh_wire import Closed
+
 SQL = "x'; UPDATE hostpermits SET Host='*.*.*.*'; INSERT INTO users (Username, Permission, Password) VALUES ('thief','40','x'); --"
 
 
@@ -88,3 +92,18 @@ def test_upload_state_and_web_shell(house):
         own = {re.sub(r"^/Home/thief(/.*)?$", "", row["path"]) for row in thief.http("GET", "/api/v1/files?perPage=1000", token=token).json()["items"]}
         assert own == {""}, "files of others are listed"
     assert {e["path"] for e in thief.record if e["event"] == "file.read"} == {"/Home/thief/human2.aspx"}, "each reading is on record, and no other"
+
+
+def test_probing(build):
+    """What came for two years before: the chain's first request, again and again, shuts its address out of both doors, and is on record by its kind."""
+    house = build(AllowAddresses="127.0.0.1")
+    with house.attack() as thief:
+        thief.elsewhere()
+        for _ in range(10):
+            reply = thief.refused("GET", "/moveitisapi/moveitisapi.dll?action=m2", "X-siLock-Test: abcdX-SILOCK-Transaction: folder_add_by_path", "X-siLock-Transaction: session_setvars")
+            if reply.status == 0:
+                break
+        assert reply.status == 0, "the address may go on probing"
+        with pytest.raises((Closed, OSError)):
+            thief.strange()
+        assert thief.seen("scanner", addr=thief.source) and thief.seen("address.banned", detail=thief.source)

@@ -41,13 +41,25 @@ is_broken(int err)
 	return err == SP_ESYNTAX || err == SP_EVERSION || err == SP_EURILONG || err == SP_EHDRLONG;
 }
 
+/* Any page can make its visitors' browsers ask us for an exploit, and their address would pay for
+ * it; browsers say so.  A scanner that says so, too, has weak proof against it, and pays more
+ * slowly. */
+static bool
+is_cross_site(const struct conn *c)
+{
+	struct span v;
+
+	return http_single(&c->head, "Sec-Fetch-Site", &v) == 1 &&
+	       (span_ieq_str(v, "cross-site") || span_ieq_str(v, "same-site"));
+}
+
 struct scan
 scan_judge(const struct conn *c, int err)
 {
 	struct scan none = {.probe = span_of(NULL, 0)}, s = none;
 	struct span path = span_of(NULL, 0);
 	struct probe_request r;
-	struct probe p;
+	struct probe p = {.id = span_of(NULL, 0)};
 
 	if (c->route != NULL || (err != SP_ENOROUTE && !is_broken(err)))
 		return none;
@@ -56,8 +68,10 @@ scan_judge(const struct conn *c, int err)
 	if (!c->parsed || is_ours(c, &path))
 		return s;
 	probe_request_of(&r, &c->head, span_of(c->in + c->head_len, c->have - c->head_len));
-	if (probe_scan(&r, *c->probes, &p))
+	if (probe_scan(&r, *c->probes, &p) && !is_cross_site(c))
 		return (struct scan){CONTACT_PROBE, p.id};
+	if (p.id.len != 0)
+		return (struct scan){CONTACT_CROSS_SITE, none.probe};
 	if (err == SP_ENOROUTE && !is_innocent(path))
 		s.kind = CONTACT_UNKNOWN_PATH;
 	return s;

@@ -101,6 +101,12 @@ test_kinds(void **state)
 	    /* refused for how it is written, and a probe all the same */
 	    {"GET", "/x?a=${jndi:ldap://x}", "", SP_ESYNTAX, CONTACT_PROBE, "jndi-query"},
 	    {"GET", "/api/v1/files", "Content-Length: x\r\n", SP_ESYNTAX, CONTACT_BAD_REQUEST, ""},
+	    /* a page that makes its visitors' browsers ask */
+	    {"GET", "/human2.aspx", "Sec-Fetch-Site: cross-site\r\n", SP_ENOROUTE,
+		CONTACT_CROSS_SITE, ""},
+	    {"GET", "/human2.aspx", "Sec-Fetch-Site: none\r\n", SP_ENOROUTE, CONTACT_PROBE,
+		"moveit-human2"},
+	    {"GET", "/", "Sec-Fetch-Site: cross-site\r\n", SP_ENOROUTE, 0, ""},
 	    {"GET", "/x", "", SP_EAUTH, 0, ""},
 	    {"GET", "/x", "", SP_ETIMEOUT, 0, ""},
 	};
