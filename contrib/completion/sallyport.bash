@@ -14,7 +14,7 @@ _sallyport() {
 		esac
 	done
 	case $line in
-	"") words="init serve status lockdown revoke decoy org group user folder acl ca token session address upload audit hunt alarm key hostkey fsck backup restore completion version -C --json --help --version" ;;
+	"") words="init serve status lockdown revoke decoy org group user folder acl ca token session address upload audit hunt alarm key limits hostkey fsck verify witness backup restore completion version -C --json --help --version" ;;
 	"decoy") words="plant mark list remove" ;;
 	"org") words="add list show set" ;;
 	"group") words="add list show remove member-add member-remove" ;;
@@ -31,7 +31,9 @@ _sallyport() {
 	"audit") words="verify list prove check checkpoint" ;;
 	"alarm") words="test list kinds" ;;
 	"key") words="status rotate unlock" ;;
+	"limits") words="show raise confirm unfreeze" ;;
 	"hostkey") words="show make" ;;
+	"witness") words="init add-log serve show push" ;;
 	"init"*) words="--json --help --https --admin --sftp --org --name --certificate --key --root-key --recovery-passphrase-stdin --segment-length" ;;
 	"serve"*) words="--json --help" ;;
 	"status"*) words="--json --help" ;;
@@ -84,7 +86,7 @@ _sallyport() {
 	"address unban"*) words="--json --help" ;;
 	"upload list"*) words="--json --help --user --org" ;;
 	"upload remove"*) words="--json --help" ;;
-	"audit verify"*) words="--json --help --checkpoint --key" ;;
+	"audit verify"*) words="--json --help --checkpoint --witness --key" ;;
 	"audit list"*) words="--json --help --since --until --user --event --path --addr --limit --follow" ;;
 	"audit prove"*) words="--json --help" ;;
 	"audit check"*) words="--json --help --key" ;;
@@ -96,9 +98,19 @@ _sallyport() {
 	"key status"*) words="--json --help" ;;
 	"key rotate"*) words="--json --help --org" ;;
 	"key unlock"*) words="--json --help --passphrase-stdin --restore-automatic" ;;
+	"limits show"*) words="--json --help --user --org --address --network --server --deletions" ;;
+	"limits raise"*) words="--json --help --for --files --bytes --user --org --address --network --server --deletions" ;;
+	"limits confirm"*) words="--json --help" ;;
+	"limits unfreeze"*) words="--json --help --user --address" ;;
 	"hostkey show"*) words="--json --help --known-hosts --sshfp" ;;
 	"hostkey make"*) words="--json --help" ;;
 	"fsck"*) words="--json --help --content" ;;
+	"verify"*) words="--json --help --checkpoint --witness --key --release-key --manifest --root --record" ;;
+	"witness init"*) words="--json --help --name" ;;
+	"witness add-log"*) words="--json --help" ;;
+	"witness serve"*) words="--json --help --listen" ;;
+	"witness show"*) words="--json --help" ;;
+	"witness push"*) words="--json --help --to --witness" ;;
 	"backup"*) words="--json --help --with-root-key" ;;
 	"restore"*) words="--json --help --passphrase-stdin" ;;
 	"completion"*) words="--json --help" ;;
