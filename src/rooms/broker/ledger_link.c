@@ -19,6 +19,7 @@ record_init(struct record *r, enum event event, const struct actor *actor, uint6
 	r->org = span_str(actor->org_name);
 	r->path = span_of(NULL, 0);
 	r->size = 0;
+	record_takes(r, /* user= */ 0, /* org= */ 0, /* files= */ 0, /* bytes= */ 0);
 	r->detail = wr_of(r->buf, sizeof(r->buf));
 	if (actor->address[0] != '\0')
 		record_text(r, "address", span_str(actor->address));
