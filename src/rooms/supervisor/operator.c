@@ -43,7 +43,7 @@ struct operator
 	uint32_t uid, person;
 	const struct operator_row *row; /* what was asked; NULL: nothing yet */
 	uint64_t ref;			/* of the entry that has to be durable first; 0: none */
-	bool passed;			/* the row's room has the request */
+	bool passed;			/* the row's room has the request: it owes the answer */
 	uint8_t *body;			/* the request, while it waits for its entry; wiped */
 	size_t body_len;
 	struct operator* next;
@@ -162,6 +162,7 @@ perform(struct operator* o, struct span body)
 		operator_pass(o, o->row->request, body);
 		return;
 	}
+	o->passed = o->row->room == ROOM_SUPERVISOR; /* others: when `act` passes it on */
 	err = o->row->act(o, body);
 	if (err != SP_OK)
 		operator_fail(o, err, "");
