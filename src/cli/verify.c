@@ -31,9 +31,9 @@ verify_part(struct verify *v, const char *part, bool checked, const char *fmt, .
 static json_t *
 safe_json(struct span s)
 {
-	json_t *j = json_stringn((const char *)s.ptr, s.len);
+	json_t *j = s.len == 0 ? json_null() : json_stringn((const char *)s.ptr, s.len);
 
-	return s.len == 0 ? json_null() : j != NULL ? j : json_string("(text that is not UTF-8)");
+	return j != NULL ? j : json_string("(text that is not UTF-8)");
 }
 
 void

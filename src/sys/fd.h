@@ -66,7 +66,8 @@ int sock_send_local(const char *path, struct span datagram) MUST_USE;
 /* sock_connect_tcp - to "ADDRESS:PORT"; only numbers: nobody is asked for a name.
  *   errors  SP_ESYNTAX (no address), SP_ETIMEOUT, SP_ENOTRUNNING (refused), SP_ESYS */
 int sock_connect_tcp(const char *addr, int timeout_ms) MUST_USE;
-/* sock_accept - next connection, O_CLOEXEC, blocking; peer as "ADDRESS:PORT" text. SP_EFULL: none now. */
+/* sock_accept - next connection, O_CLOEXEC, blocking; peer as "ADDRESS:PORT" text.
+ *   errors  SP_EFULL (none now), SP_ECLOSED (it was shut and never listens again), those of accept4(2) */
 int sock_accept(int listener, char *peer, size_t cap) MUST_USE;
 /* sock_peer_cred - user and process of a local peer. */
 int sock_peer_cred(int fd, uint32_t *ret_uid, int32_t *ret_pid) MUST_USE;

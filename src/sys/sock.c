@@ -310,6 +310,8 @@ sock_accept(int listener, char *peer, size_t cap)
 		case ENETUNREACH:
 		case EPERM:
 			return SP_EFULL;
+		case EINVAL: /* it does not listen any more: shutdown(2), a lockdown */
+			return SP_ECLOSED;
 		default:
 			return sys_fail("accept");
 		}

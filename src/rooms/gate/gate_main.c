@@ -216,6 +216,11 @@ accept_one(struct listener *l)
 
 	if (fd == SP_EFULL)
 		return false;
+	if (fd == SP_ECLOSED) { /* the supervisor shut it: a lockdown, and this room ends next */
+		loop_unwatch(g->loop, l->watch);
+		l->watch = NULL;
+		return false;
+	}
 	if (fd < 0) {
 		log_error("accept: %s", sp_strerror(fd));
 		rest(g);
