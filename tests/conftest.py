@@ -41,11 +41,16 @@ def copy_programs():
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "root: only root can do this (mount, look into others' processes); no variant for others exists")
+    config.addinivalue_line("markers", "release: of the release build only (sanitizers load libraries of their own)")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Tests marked root have no variant as an ordinary user."""
+    """Tests marked root have no variant as an ordinary user, those marked release none under the sanitizers."""
+    under_sanitizers = b"__asan_init" in binary().read_bytes()
+
     def is_for(item):
+        if under_sanitizers and item.get_closest_marker("release") is not None:
+            return False
         if item.get_closest_marker("root") is None:
             return True
         identity = item.callspec.params.get("identity") if hasattr(item, "callspec") else None

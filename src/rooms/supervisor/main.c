@@ -100,6 +100,7 @@ sup_free(struct sup *s)
 {
 	operators_done(s);
 	pools_done(s);
+	mem_free(s->crashes);
 	for (size_t i = 0; i < ROOM_COUNT; i++) {
 		chan_close(&s->seats[i].chan);
 		close_fd(&s->binaries[i]);
