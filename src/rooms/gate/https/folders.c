@@ -1,8 +1,7 @@
 /* folders.c - folders by number: details, lists, making, deleting. */
+#include "rooms/gate/https/json_body.h"
 #include "rooms/gate/https/list.h"
 #include "rooms/gate/https/router.h"
-
-#include <jansson.h>
 
 enum { WHAT_FOLDERS = 1, WHAT_FILES = 2, WHAT_TREE = 4 };
 
@@ -89,31 +88,20 @@ folders_get(struct conn *c)
 	return list_reply(c, &l);
 }
 
-/* A member of a JSON object by name without regard to case: clients differ. */
-static const json_t *
-member(const json_t *object, const char *name)
-{
-	void *at = json_object_iter((json_t *)(uintptr_t)object);
-
-	for (; at != NULL; at = json_object_iter_next((json_t *)(uintptr_t)object, at))
-		if (span_ieq_str(span_str(json_object_iter_key(at)), name))
-			return json_object_iter_value(at);
-	return NULL;
-}
-
 /* AddFolderModel: {name, inheritPermissions: None | CopyOnly | Always, or a boolean, also as a
  * string}. */
 static int
-folder_of_json(const json_t *root, uint8_t name[255], struct ipc_folder_make *m)
+folder_body(struct conn *c, uint8_t name[256], struct ipc_folder_make *m)
 {
-	const json_t *v = member(root, "name"), *inherit = member(root, "inheritPermissions");
+	DEFER(json_body_done) json_t *root = NULL;
+	const json_t *inherit;
+	int rc = json_body(c, &root);
 
-	if (!json_is_object(root) || !json_is_string(v) || json_string_length(v) == 0)
-		return SP_ESYNTAX;
-	if (json_string_length(v) > 255)
-		return SP_ENAME;
-	memcpy(name, json_string_value(v), json_string_length(v));
-	m->name = span_of(name, json_string_length(v));
+	if (rc == SP_OK)
+		rc = json_member_name(root, "name", name, &m->name);
+	if (rc < 0)
+		return rc;
+	inherit = json_member(root, "inheritPermissions");
 	m->inherit = 1;
 	if (json_is_false(inherit))
 		m->inherit = 0;
@@ -125,33 +113,13 @@ folder_of_json(const json_t *root, uint8_t name[255], struct ipc_folder_make *m)
 	return SP_OK;
 }
 
-static int
-folder_body(struct conn *c, uint8_t name[255], struct ipc_folder_make *m)
-{
-	DEFER(mem_freep) uint8_t *text = mem_alloc(JSON_BODY_MAX);
-	int64_t len;
-	json_error_t why;
-	json_t *root;
-	int rc;
-
-	if (text == NULL)
-		return SP_ENOMEM;
-	len = body_all(c, text, JSON_BODY_MAX);
-	if (len < 0)
-		return (int)len;
-	root = json_loadb((const char *)text, (size_t)len, JSON_REJECT_DUPLICATES, &why);
-	rc = root != NULL ? folder_of_json(root, name, m) : SP_ESYNTAX;
-	json_decref(root);
-	return rc;
-}
-
 int
 folder_subfolders_post(struct conn *c)
 {
 	struct ipc_folder_make m = {.by = BY_FOLDER};
 	struct ipc_entry e;
 	struct ipc_entry_rec rec;
-	uint8_t name[255];
+	uint8_t name[256];
 	int rc = param_id(c, 0, &m.id);
 
 	if (rc == SP_OK)

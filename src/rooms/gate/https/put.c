@@ -159,6 +159,18 @@ put_commit(struct put *p, bool checked, struct span comment, struct ipc_entry *r
 	return rc;
 }
 
+int
+put_taken(struct conn *c, int rc)
+{
+	struct fault *f = &c->ring->fault;
+	struct text t = text_of(f->detail, sizeof(f->detail));
+
+	if (rc != SP_EPRECOND)
+		return rc;
+	text_str(&t, "a file has this name already; PUT by path stores a new version of it");
+	return SP_EEXISTS;
+}
+
 void
 put_done(struct put *p)
 {

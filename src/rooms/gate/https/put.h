@@ -44,6 +44,9 @@ int put_finish(struct put *p) MUST_USE;
  *   checked  the client sent a digest, and it matched
  *   ret      spans in the ring's buffer */
 int put_commit(struct put *p, bool checked, struct span comment, struct ipc_entry *ret) MUST_USE;
+/* put_taken - of put_place and put_commit with mode 1: that a name is taken is a conflict to MOVEit's
+ * clients, not a precondition.  returns  rc, or SP_EEXISTS with a sentence for the client */
+int put_taken(struct conn *c, int rc) MUST_USE;
 /* put_done - for DEFER. */
 void put_done(struct put *p);
 #endif

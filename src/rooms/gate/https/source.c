@@ -97,9 +97,8 @@ source_done(struct source *s)
 	close_extent(s);
 }
 
-/* As many bytes at offset as come in one piece. */
-static int
-piece(struct source *s, uint64_t offset, struct span *ret)
+int
+source_piece(struct source *s, uint64_t offset, struct span *ret)
 {
 	const struct opened *o = &s->opened;
 	uint64_t left;
@@ -135,7 +134,7 @@ write_from(struct source *s, uint64_t offset, uint64_t n, struct span p)
 		int rc = SP_OK;
 
 		if (p.len == 0)
-			rc = piece(s, offset, &p);
+			rc = source_piece(s, offset, &p);
 		if (rc == SP_OK && p.len > n)
 			p = span_cut(p, (size_t)n);
 		if (rc == SP_OK)
@@ -159,7 +158,7 @@ int
 source_reply(struct source *s, uint64_t offset, uint64_t n)
 {
 	struct span p = span_of(NULL, 0);
-	int rc = n != 0 ? piece(s, offset, &p) : SP_OK;
+	int rc = n != 0 ? source_piece(s, offset, &p) : SP_OK;
 
 	if (rc < 0)
 		return rc;

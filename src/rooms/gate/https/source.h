@@ -20,6 +20,9 @@ int source_open(struct conn *c, const struct ipc_open *m, struct source *ret) MU
 /* source_done - for DEFER: closes, wipes; also half-open ones. */
 void source_done(struct source *s);
 
+/* source_piece - as many bytes at offset (below size) as come in one piece; good until the next call.
+ *   errors  SP_EDAMAGED (told to the broker); those of ring_open, for the next extent */
+int source_piece(struct source *s, uint64_t offset, struct span *ret) MUST_USE;
 /* source_write - n bytes at offset to the client.
  *   errors  SP_EDAMAGED (told to the broker; nothing of the bad segment was sent), those of
  * conn_write */

@@ -69,19 +69,6 @@ is_sha256(struct span type)
 	return type.len == 0 || span_ieq_str(type, "sha-256") || span_ieq_str(type, "sha256");
 }
 
-/* A name that is taken is a conflict to MOVEit's clients, not a precondition. */
-static int
-taken(struct upload *u, int rc)
-{
-	struct fault *f = &u->c->ring->fault;
-	struct text t = text_of(f->detail, sizeof(f->detail));
-
-	if (rc != SP_EPRECOND)
-		return rc;
-	text_str(&t, "a file has this name already; PUT by path stores a new version of it");
-	return SP_EEXISTS;
-}
-
 static int
 file_part(struct upload *u, const struct http_part *p)
 {
@@ -108,7 +95,7 @@ file_part(struct upload *u, const struct http_part *p)
 			SP_ENOTIMPL) /* an unknown kind is refused at the end, if there is a hash */
 			return rc;
 	}
-	return u->put.small ? SP_OK : taken(u, put_place(&u->put, &u->request));
+	return u->put.small ? SP_OK : put_taken(u->c, put_place(&u->put, &u->request));
 }
 
 static int
@@ -312,7 +299,7 @@ finish(struct upload *u)
 		return reply_problem(u->c, rc, "there is no part with a file");
 	if (u->put.small) {
 		u->request.size = u->put.plain_len;
-		rc = taken(u, put_place(&u->put, &u->request));
+		rc = put_taken(u->c, put_place(&u->put, &u->request));
 	}
 	if (rc == SP_OK)
 		rc = put_finish(&u->put);
@@ -323,7 +310,7 @@ finish(struct upload *u)
 		return checked < 0 ? checked : SP_OK;
 	if (!utf8_valid(span_str(u->comments)))
 		return SP_ESYNTAX;
-	rc = taken(u, put_commit(&u->put, checked == 1, span_str(u->comments), &e));
+	rc = put_taken(u->c, put_commit(&u->put, checked == 1, span_str(u->comments), &e));
 	return rc < 0 ? rc : created(u->c, &e);
 }
 
