@@ -275,6 +275,12 @@ memfd_of(const char *name, struct span content)
 	return TAKE_FD(fd);
 }
 
+void
+file_private(void)
+{
+	(void)umask(077);
+}
+
 int
 file_mode(int fd, unsigned mode)
 {

@@ -36,6 +36,8 @@ int file_write_new(int dirfd, const char *path, struct span content, unsigned mo
 int dir_make_at(int dirfd, const char *path, unsigned mode) MUST_USE; /* SP_EEXISTS when there */
 int file_remove_at(int dirfd, const char *path) MUST_USE;
 int file_rename_at(int dirfd, const char *from, const char *to) MUST_USE;
+/* file_private - what this process makes from now on is its user's alone (umask 077); a room begins so. */
+void file_private(void);
 
 /* memfd_of - a sealed (unchangeable) memory file with this content, position 0. */
 int memfd_of(const char *name, struct span content) MUST_USE;

@@ -12,7 +12,6 @@
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "sys/fail.h"
@@ -88,7 +87,7 @@ sandbox_prepare(int last_fd)
 		return refused("RLIMIT_CORE");
 	if (syscall(SYS_close_range, (unsigned)last_fd + 1, ~0U, 0) == -1)
 		return refused("close_range");
-	(void)umask(077);
+	file_private();
 	return default_signals();
 }
 

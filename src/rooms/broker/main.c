@@ -64,6 +64,7 @@ main(int argc, char **argv)
 	struct broker *b;
 	int err;
 
+	file_private(); /* the database that --init makes */
 	if (argc == 5 && strcmp(argv[1], "--init") == 0)
 		return init_main(argv);
 	if (argc == 4 && strcmp(argv[1], "--check") == 0)
