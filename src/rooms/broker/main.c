@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/text.h"
 #include "crypto/crypto.h"
@@ -64,6 +65,7 @@ main(int argc, char **argv)
 	struct broker *b;
 	int err;
 
+	(void)umask(077); /* the database that --init makes; room_enter does the same */
 	if (argc == 5 && strcmp(argv[1], "--init") == 0)
 		return init_main(argv);
 	if (argc == 4 && strcmp(argv[1], "--check") == 0)
