@@ -33,10 +33,13 @@ def replies(s, count):
     data, found = b"", []
     while len(found) < count:
         head, sep, rest = data.partition(b"\r\n\r\n")
-        length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.I)
-        if sep and len(rest) >= int(length[1]):
-            found.append(int(head.split()[1]))
-            data = rest[int(length[1]):]
+        if sep:
+            status, field = int(head.split()[1]), re.search(rb"\r\ncontent-length: *(\d+)", head, re.I)
+            assert (field is None) == (status == 204), head  # RFC 9110 section 8.6: MUST NOT
+            length = int(field[1]) if field else 0
+        if sep and len(rest) >= length:
+            found.append(status)
+            data = rest[length:]
             continue
         part = s.recv(65536)
         assert part, f"the connection ended after {found} and {data!r}"

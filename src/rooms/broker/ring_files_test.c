@@ -229,6 +229,47 @@ test_refused_release(void **state)
 	worker_free(w);
 }
 
+static void
+test_versions(void **state)
+{
+	struct stage *s = *state;
+	struct worker_end *w = login(s, "alice", NULL), *bob = login(s, "bob", NULL);
+	struct ipc_entries page;
+	struct ipc_entry_rec row;
+	uint64_t id, first, second;
+	struct rd rd;
+
+	assert_int_equal(put_small(w, "/Home/alice/v", 5), IPC_ENTRY);
+	first = (uint64_t)entry_version(w);
+	assert_int_equal(put_small(w, "/Home/alice/v", 7), IPC_ENTRY);
+	second = (uint64_t)entry_version(w);
+	assert_int_equal(ASK(w, stat, .path = TEXT("/Home/alice/v")), IPC_ENTRY);
+	id = entry(w).id;
+	assert_int_equal(ASK(w, versions, .by = BY_FILE, .id = id, .limit = 9), IPC_ENTRIES);
+	assert_int_equal(ipc_get_entries(span_of(w->body, w->len), &page), SP_OK);
+	assert_int_equal(page.total, 2);
+	assert_int_equal(page.count, 2);
+	rd = rd_of(page.rows);
+	assert_int_equal(ipc_take_entry_rec(&rd, &row), SP_OK);
+	assert_int_equal(row.version, second);
+	assert_int_equal(row.size, 7);
+	assert_int_equal(ipc_take_entry_rec(&rd, &row), SP_OK);
+	assert_int_equal(row.version, first);
+	assert_int_equal(row.size, 5);
+	assert_span(row.owner_name, "alice");
+	assert_int_equal(
+	    ASK(w, versions, .by = BY_FILE, .id = id, .limit = 9, .offset = 1), IPC_ENTRIES);
+	assert_int_equal(ipc_get_entries(span_of(w->body, w->len), &page), SP_OK);
+	assert_int_equal(page.total, 2);
+	assert_int_equal(page.count, 1);
+	/* the content of the old one is not for workers; what is not seen is not there */
+	REFUSES(w, SP_EPRECOND, open, .by = BY_FILE, .id = id, .version = first);
+	REFUSES(w, SP_EISFOLDER, versions, .path = TEXT("/Home/alice"), .limit = 9);
+	REFUSES(bob, SP_ENOTFOUND, versions, .by = BY_FILE, .id = id, .limit = 9);
+	worker_free(w);
+	worker_free(bob);
+}
+
 /* ---- folders ---- */
 
 static void
@@ -381,6 +422,7 @@ main(void)
 	    RING(test_long_upload),
 	    RING(test_quota),
 	    RING(test_refused_release),
+	    RING(test_versions),
 	    RING(test_folders),
 	    RING(test_taking),
 	    RING(test_frozen),

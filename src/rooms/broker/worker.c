@@ -38,6 +38,7 @@ static const struct {
     {IPC_SELF, BEGIN, handle_self},
     {IPC_STAT, BEGIN, handle_stat},
     {IPC_LIST, BEGIN, handle_list},
+    {IPC_VERSIONS, BEGIN, handle_versions},
     {IPC_FOLDER_MAKE, BEGIN, handle_folder_make},
     {IPC_REMOVE, BEGIN, handle_remove},
     {IPC_OPEN, BEGIN, handle_open},

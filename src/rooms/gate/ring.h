@@ -55,6 +55,7 @@ void ring_rec_of_entry(const struct ipc_entry *e, struct ipc_entry_rec *ret);
 	X(org_get, org, ORG)                                                                       \
 	X(stat, entry, ENTRY)                                                                      \
 	X(list, entries, ENTRIES)                                                                  \
+	X(versions, entries, ENTRIES)                                                              \
 	X(folder_make, entry, ENTRY)                                                               \
 	X(remove, done, DONE)                                                                      \
 	X(damaged, done, DONE)                                                                     \

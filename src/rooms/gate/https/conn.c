@@ -194,14 +194,20 @@ parse_request(struct conn *c)
 	return rc;
 }
 
+/* The methods of an address, for who asks for them (RFC 9110 section 9.3.7) and who uses another
+ * (section 15.5.6: MUST).  Neither is told more than the table of routes. */
 static int
-refuse_method(struct conn *c)
+other_method(struct conn *c)
 {
 	char allow[128];
 	struct text t = text_of(allow, sizeof(allow));
 
 	router_allow(c->listener, c->path, &t);
-	return reply_problem_with(c, SP_EMETHOD, NULL, "Allow", allow);
+	if (!span_eq_str(c->head.method, "OPTIONS"))
+		return reply_problem_with(c, SP_EMETHOD, NULL, "Allow", allow);
+	reply_begin(c, 204);
+	reply_field(c, "Allow", "%s", allow);
+	return reply_send(c);
 }
 
 static int
@@ -213,7 +219,7 @@ handle(struct conn *c)
 		return rc;
 	rc = router_find(c->listener, c->head.method, c->path, &c->route, c->param);
 	if (rc == SP_EMETHOD)
-		return refuse_method(c);
+		return other_method(c);
 	if (rc == SP_OK && c->route->bearer)
 		rc = authenticate(c);
 	if (rc == SP_OK)

@@ -56,6 +56,16 @@ file_get(struct conn *c)
 }
 
 int
+file_versions_get(struct conn *c)
+{
+	struct listing l = {
+	    .request = {.by = BY_FILE}, .sort = "version", .row = model_version, .versions = true};
+	int rc = param_id(c, 0, &l.request.id);
+
+	return rc < 0 ? rc : list_reply(c, &l);
+}
+
+int
 file_delete(struct conn *c)
 {
 	struct ipc_remove m = {.by = BY_FILE, .kind = 1};

@@ -50,7 +50,7 @@ page_of_query(struct conn *c, struct listing *l, struct page *p)
 	n = query_str(c, "sortField", p->field, sizeof(p->field));
 	if (n < 0)
 		return n;
-	if (n == 0) {
+	if (n == 0 || l->versions) {
 		n = (int)strlen(l->sort);
 		memcpy(p->field, l->sort, (size_t)n);
 	}
@@ -59,7 +59,8 @@ page_of_query(struct conn *c, struct listing *l, struct page *p)
 	n = query_str(c, "sortDirection", direction, sizeof(direction));
 	if (n < 0)
 		return n;
-	l->request.descending = n >= 4 && span_ieq_str(span_of(direction, 4), "desc");
+	l->request.descending =
+	    l->versions || (n >= 4 && span_ieq_str(span_of(direction, 4), "desc"));
 	n = query_str(c, "name", p->mask, sizeof(p->mask));
 	if (n < 0)
 		return n;
@@ -140,6 +141,18 @@ write_rows(struct conn *c, const struct listing *l, const struct ipc_entries *m,
 	return SP_OK;
 }
 
+static int
+fetch(struct conn *c, const struct listing *l, struct ipc_entries *ret)
+{
+	const struct ipc_versions m = {.by = l->request.by,
+	    .id = l->request.id,
+	    .offset = l->request.offset,
+	    .limit = l->request.limit};
+
+	return l->versions ? ring_versions(c->ring, &m, ret)
+			   : ring_list(c->ring, &l->request, ret);
+}
+
 /* All rows of the page.  A filter that the broker does not know is applied here, over all rows. */
 static int
 write_items(struct conn *c, struct listing *l, struct page *p, struct ipc_entries *first)
@@ -160,7 +173,7 @@ write_items(struct conn *c, struct listing *l, struct page *p, struct ipc_entrie
 		}
 		l->request.offset += m.count;
 		l->request.limit = want - done < FETCH ? (uint32_t)(want - done) : FETCH;
-		rc = ring_list(c->ring, &l->request, &m);
+		rc = fetch(c, l, &m);
 		if (rc < 0)
 			return rc;
 	}
@@ -214,7 +227,7 @@ list_reply(struct conn *c, struct listing *l)
 		if (p.per_page < FETCH)
 			l->request.limit = (uint32_t)p.per_page;
 	}
-	rc = ring_list(c->ring, &l->request, &m);
+	rc = fetch(c, l, &m);
 	if (rc < 0)
 		return rc;
 	reply_begin(c, 200);

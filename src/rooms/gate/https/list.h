@@ -10,6 +10,7 @@ struct listing {
 	    request; /* target, what, counts, newer_than_us; paging and order come from the query */
 	const char *sort; /* default sortField */
 	model_fn row;
+	bool versions;	       /* of the file that request names by number; newest first, whatever is asked */
 	bool stamp;	       /* add currentTimestamp */
 	bool only_new;	       /* rows that nobody has read */
 	struct span path_mask; /* rows whose path matches; empty: all */

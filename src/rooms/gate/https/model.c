@@ -126,6 +126,25 @@ model_file_details(struct json *j, const struct ipc_entry_rec *e)
 	json_close(j, '}');
 }
 
+void
+model_version(struct json *j, const struct ipc_entry_rec *e)
+{
+	char hex[65];
+	struct text t = text_of(hex, sizeof(hex));
+
+	if (e->has_sha256)
+		text_hex(&t, span_of(e->sha256.b, sizeof(e->sha256.b)));
+	json_open(j, '{');
+	json_ku64(j, "version", e->version);
+	json_ku64(j, "size", e->size);
+	json_kstr(j, "sha256", text_span(&t));
+	stamp(j, "uploadStamp", e->modified_us);
+	json_kstr(j, "uploadUsername", e->owner_name);
+	json_kstr(j, "uploadUserFullName", e->owner_full_name);
+	json_kstr(j, "uploadComment", e->comment);
+	json_close(j, '}');
+}
+
 static const char *const folder_types[] = {"Virtual", "Normal", "Archive", "Webpost",
     "GlobalMessaging", "Mailbox", "Root", "RootArchives", "RootWebposts"};
 

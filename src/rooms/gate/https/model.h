@@ -16,6 +16,9 @@ void model_folder(struct json *j, const struct ipc_entry_rec *e);
 void model_folder_details(struct json *j, const struct ipc_entry_rec *e);
 void model_content(struct json *j, const struct ipc_entry_rec *e);
 
+/* model_version - one version of a file: our own, MOVEit has none. */
+void model_version(struct json *j, const struct ipc_entry_rec *e);
+
 /* model_user - UserDetailsModel.  model_org - PublicOrgModel. */
 void model_user(struct json *j, const struct ipc_user *u);
 void model_org(struct json *j, const struct ipc_org *o);

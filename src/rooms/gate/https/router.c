@@ -95,6 +95,8 @@ router_find(unsigned listener, struct span method, struct span path, const struc
 void
 router_allow(unsigned listener, struct span path, struct text *t)
 {
+	bool has_options = false;
+
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		struct span param[ROUTE_PARAMS_MAX];
 
@@ -105,5 +107,8 @@ router_allow(unsigned listener, struct span path, struct text *t)
 		text_str(t, routes[i].method);
 		if (strcmp(routes[i].method, "GET") == 0)
 			text_str(t, ", HEAD");
+		has_options = has_options || strcmp(routes[i].method, "OPTIONS") == 0;
 	}
+	if (t->len != 0 && !has_options)
+		text_str(t, ", OPTIONS");
 }

@@ -22,7 +22,8 @@ struct route {
 int router_find(unsigned listener, struct span method, struct span path, const struct route **ret,
     struct span ret_param[ROUTE_PARAMS_MAX]) MUST_USE;
 
-/* router_allow - the methods of a path, for Allow: "GET, HEAD, PUT".  t begins empty. */
+/* router_allow - the methods of a path, for Allow: "GET, HEAD, PUT, OPTIONS", which every path has,
+ * with a row of its own or not.  t begins empty. */
 void router_allow(unsigned listener, struct span path, struct text *t);
 
 #define ROUTE(method, pattern, listener, auth, handler, summary)                                   \

@@ -88,7 +88,10 @@ test_allow(void **state)
 
 	(void)state;
 	router_allow(LISTENER_PUBLIC, SPAN_LIT("/api/v1/files/by-path/a"), &t);
-	assert_string_equal(buf, "GET, HEAD, PUT, DELETE");
+	assert_string_equal(buf, "GET, HEAD, PUT, DELETE, OPTIONS");
+	t = text_of(buf, sizeof(buf));
+	router_allow(LISTENER_PUBLIC, SPAN_LIT("/metrics"), &t);
+	assert_int_equal(t.len, 0);
 }
 
 static void
