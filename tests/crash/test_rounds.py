@@ -21,6 +21,8 @@ KILLS_A_START = 8
 VICTIMS = ["ledger", "vault", "signer", "broker", "gate-https", "worker-https", "gate-sftp", "worker-sftp", "authenticator", "scrubber",
            "supervisor"]
 SETTINGS = {"SessionIdle": "1h", "TokenLifetime": "1h"}
+# one user reads thousands of files after each of so many kills, each of which costs what was reserved
+LIMITS = {f"{who}FloorFiles": 1000000 for who in ("User", "Address", "Network", "Org", "Server")}
 SIZES = [0, 1, 5_000, 65_536, 65_537, 300_000, 2_000_000]
 
 
@@ -139,7 +141,7 @@ def test_rounds():
     rng = random.Random(seed)
     kills = acknowledged = by_sftp = 0
     load = sftp = None
-    with Instance(Identity.all()[0], settings=SETTINGS, sftp=True) as server:
+    with Instance(Identity.all()[0], settings=SETTINGS, limits=LIMITS, sftp=True) as server:
         server.add_user("alice")
         token, key = server.login("alice").token, alices_key(server)
         while kills < KILLS:

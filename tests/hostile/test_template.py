@@ -170,8 +170,12 @@ def test_template_is_replaced_after_a_crash(server, sig):
     known = layout(victim)
     assert known in {layout(pid) for pid in jailed(server) - {victim}}, "it has no sibling: the test shows nothing"
     os.kill(victim, sig)
-    others = eventually(lambda: len(jailed(server)) == 8 and victim not in jailed(server) and known not in layouts(jailed(server)) and jailed(server),
-                        "idle siblings go on")
+
+    def all_others():
+        pids = jailed(server)
+        return pids if len(pids) == 8 and victim not in pids and known not in layouts(pids) else None
+
+    others = eventually(all_others, "idle siblings go on")
     assert len(layouts(others) - seen) == 1, "one new template for this listener, none for the other"
     eventually(lambda: "was killed by signal" in server.log(), "nothing in the log")
     hello(server)[1].close()

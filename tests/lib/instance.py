@@ -187,9 +187,9 @@ class Client(requests.Session):
 
 
 class Instance:
-    def __init__(self, identity, folder=None, org="main", settings=None, env=None, sftp=False):
-        """sftp: with the SFTP door open, on sftp_port."""
-        self.identity, self.org, self.settings, self.sftp = identity, org, settings or {}, sftp
+    def __init__(self, identity, folder=None, org="main", settings=None, env=None, sftp=False, limits=None):
+        """sftp: with the SFTP door open, on sftp_port; limits: of limits.conf."""
+        self.identity, self.org, self.settings, self.sftp, self.limits = identity, org, settings or {}, sftp, limits
         self.temp = Path(folder) if folder else Path(tempfile.mkdtemp(prefix="sallyport-test-", dir=os.environ.get("SALLYPORT_TMP", "/var/tmp")))
         self.own_temp = folder is None
         if self.own_temp:
@@ -241,6 +241,8 @@ class Instance:
             shutil.copyfile(self.dir / "keys/https.crt", self.certificate)
             for keyword, value in {"AllowAddresses": ALLOWED, **self.settings}.items():
                 self.set(keyword, value)
+            if self.limits:
+                self.replace("limits.conf", "".join(f"{k} {v}\n" for k, v in self.limits.items()).encode(), 0o644)
         return done
 
     def set(self, keyword, value):

@@ -33,14 +33,17 @@ answer_error(struct sftp *x, int err)
 {
 	const struct sp_err_row *row = sp_err_row(err);
 	char buf[SFTP_WHY_BYTES];
+	const char *detail = x->ring->fault.detail;
 	struct text t = text_of(buf, sizeof(buf));
 
 	if (x->why[0] != '\0') {
 		text_str(&t, x->why);
+	} else if (strncmp(detail, row->text, strlen(row->text)) == 0) {
+		text_str(&t, detail); /* it begins with the error's own sentence */
 	} else {
 		text_str(&t, row->text);
-		if (x->ring->fault.detail[0] != '\0')
-			text_fmt(&t, ": %s", x->ring->fault.detail);
+		if (detail[0] != '\0')
+			text_fmt(&t, ": %s", detail);
 	}
 	/* a message that parses is no bad one, whatever its values are */
 	return answer_status(x,
