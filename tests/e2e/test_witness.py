@@ -113,7 +113,7 @@ def test_pushed_and_cosigned(both):
     note = witness.run("show", witness.dir, "sallyport").stdout
     assert note == next((server.dir / "cosigned").iterdir()).read_text()
     body, _, signatures = note.partition("\n\n")
-    name, _, encoded = next(l for l in signatures.splitlines() if "w1" in l).removeprefix(DASH).partition(" ")
+    name, _, encoded = next(l for l in signatures.splitlines() if l.startswith(f"{DASH}witness.example/w1 ")).removeprefix(DASH).partition(" ")
     blob = base64.b64decode(encoded)
     vkey_name, key_id, key = witness.key.split("+", 2)
     key = base64.b64decode(key)
