@@ -55,6 +55,12 @@ int ed25519_public(const uint8_t seed[32], uint8_t ret_public[32]) MUST_USE;
 int ed25519_sign(const uint8_t seed[32], struct span msg, uint8_t ret_sig[64]) MUST_USE;
 int ed25519_verify(const uint8_t public_key[32], struct span msg, const uint8_t sig[64]) MUST_USE;
 
+/* es256_verify - ECDSA on P-256 with SHA-256 as JOSE writes it (RFC 7518 section 3.4).
+ *   point      4, x, y (SEC 1 section 2.3.3); checked to be on the curve
+ *   signature  r and s, 32 bytes each
+ *   errors     SP_EAUTH (does not verify, or no such key), SP_ENOMEM */
+int es256_verify(const uint8_t point[65], struct span data, const uint8_t signature[64]) MUST_USE;
+
 /* password_hash - Argon2id PHC string ("$argon2id$v=19$m=65536,t=2,p=1$salt$hash") of a password.
  *   memory_bytes, passes  the cost (settings Argon2Memory, Argon2Passes)
  *   phc, cap              receives the NUL-terminated string; 128 bytes are enough

@@ -259,6 +259,34 @@ test_ed25519(void **state)
 	assert_true(ed25519_verify(pub, SPAN_LIT("\x72"), sig) < 0);
 }
 
+/* RFC 7515 appendix A.3: key, input and signature. */
+static void
+test_es256(void **state)
+{
+	const struct span input = SPAN_LIT(
+	    "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ");
+	uint8_t point[65] = {4}, sig[64], other[64];
+	size_t n;
+
+	(void)state;
+	assert_int_equal(base64url_get(SPAN_LIT("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"), point + 1, 32, &n), SP_OK);
+	assert_int_equal(base64url_get(SPAN_LIT("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"), point + 33, 32, &n), SP_OK);
+	assert_int_equal(base64url_get(SPAN_LIT("DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"),
+			     sig, sizeof(sig), &n),
+	    SP_OK);
+	assert_int_equal(es256_verify(point, input, sig), SP_OK);
+	assert_int_equal(es256_verify(point, span_cut(input, input.len - 1), sig), SP_EAUTH);
+	memset(other, 0, sizeof(other)); /* CVE-2022-21449: r and s of zero */
+	assert_int_equal(es256_verify(point, input, other), SP_EAUTH);
+	memset(other, 0xff, sizeof(other));
+	assert_int_equal(es256_verify(point, input, other), SP_EAUTH);
+	memcpy(other, sig, 64);
+	other[63] ^= 1;
+	assert_int_equal(es256_verify(point, input, other), SP_EAUTH);
+	point[64] ^= 1; /* not on the curve */
+	assert_int_equal(es256_verify(point, input, sig), SP_EAUTH);
+}
+
 static void
 test_password(void **state)
 {
@@ -335,6 +363,7 @@ main(void)
 	    cmocka_unit_test(test_crc32),
 	    cmocka_unit_test(test_aead),
 	    cmocka_unit_test(test_ed25519),
+	    cmocka_unit_test(test_es256),
 	    cmocka_unit_test(test_password),
 	    cmocka_unit_test(test_phc),
 	};
