@@ -156,13 +156,25 @@ static const struct ipc_rule rules[] = {
 #undef IPC_MSG
 };
 
+enum rule_row {
+#define IPC_MSG(id, NAME, name, from, to, phase, fds) RULE_##NAME,
+#include "ipc/protocol.def"
+#undef IPC_MSG
+};
+
+/* A switch: a number that two rows have does not compile. */
 const struct ipc_rule *
 ipc_rule(uint16_t id)
 {
-	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-		if (rules[i].id == id)
-			return &rules[i];
-	return NULL;
+	switch (id) {
+#define IPC_MSG(number, NAME, name, from, to, phase, fds)                                          \
+	case (number):                                                                             \
+		return &rules[RULE_##NAME];
+#include "ipc/protocol.def"
+#undef IPC_MSG
+	default:
+		return NULL;
+	}
 }
 
 static unsigned
