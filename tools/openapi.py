@@ -43,9 +43,9 @@ def operation(row, about, headers, name):
     closed = auth == "BEARER"
     responses = dict(about["responses"])
     if closed:
-        responses["401"] = {"description": "No valid token", "headers": ["WWW-Authenticate"], "content": PROBLEM}
+        responses["401"] = {"description": "No valid token", "headers": ["WWW-Authenticate"], "sometimes": ["DPoP-Nonce"], "content": PROBLEM}
     responses.setdefault("default", {"content": PROBLEM})
-    ret = {"operationId": name, "summary": summary, "tags": [listener.lower()], "security": [{"bearer": []}] if closed else []}
+    ret = {"operationId": name, "summary": summary, "tags": [listener.lower()], "security": [{"bearer": []}, {"browser": []}] if closed else []}
     parameters = re.findall(r"{(\w+)", pattern) + about.get("parameters", [])
     if parameters:
         ret["parameters"] = [{"$ref": f"#/components/parameters/{p}"} for p in parameters]
@@ -83,7 +83,15 @@ def document(routes, about, version):
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "browser": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "__Host-session",
+                    "description": "with a proof of RFC 9449 in the field DPoP, for this request, with the nonce of the last DPoP-Nonce",
+                },
+            },
             **{part: about[part] for part in ("schemas", "parameters")},
         },
     }

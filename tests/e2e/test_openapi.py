@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 import requests
 
+from lib.browser import Browser
 from lib.instance import PASSWORD
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -99,7 +100,7 @@ def test_it_has_every_row_of_the_table_and_no_other(doc):
     assert set(ops) == set(want)
     for key, (listener, auth) in want.items():
         assert ops[key]["tags"] == [listener.lower()]
-        assert ops[key]["security"] == ([{"bearer": []}] if auth == "BEARER" else [])
+        assert ops[key]["security"] == ([{"bearer": []}, {"browser": []}] if auth == "BEARER" else [])
 
 
 def test_it_is_well_formed(doc):
@@ -152,6 +153,10 @@ def test_every_operation_answers_as_it_says(server, alice, bob, reader):
     other = ask("POST", f"/api/v1/folders/{place['id']}/subfolders", json={"name": "other"}).json()
     by_path(alice, reader, place["path"])
     file = by_number(alice, reader, place, other)
+    with Browser(server) as c:
+        c.reader = reader
+        assert c.sign_in("alice").status_code == 200
+        assert c.ask("POST", f"/api/v1/files/{file}/ticket").status_code == 201
     lists(alice, reader, place)
     for kind, number in (("files", file), ("folders", other["id"])):
         for method, url in [("GET", f"/api/v1/{kind}/{number}"), ("PATCH", f"/api/v1/{kind}/{number}"), ("POST", f"/api/v1/{kind}/{number}/move"),
@@ -185,6 +190,11 @@ def token(server, reader):
         assert asked(c, reader, "POST", url, data={"username": "bob"}).status_code == 400
         assert asked(c, reader, "POST", revoke, data={"token": again["access_token"]}).status_code == 200
         assert asked(c, reader, "POST", revoke, data={"token": again["access_token"]}).status_code == 401
+    with Browser(server) as c:
+        c.reader = reader
+        assert c.sign_in("bob").status_code == 200
+        assert c.ask("DELETE", "/api/v1/sessions/current").status_code == 204
+        assert c.ask("DELETE", "/api/v1/sessions/current").status_code == 401
     with server.anonymous() as c:
         assert asked(c, reader, "POST", url, data={"grant_type": "password", "username": "bob", "password": "wrong"}).status_code == 400
 

@@ -94,6 +94,8 @@ struct worker {
 	struct broker *broker;
 	struct actor actor;	/* set when authed; address always */
 	int64_t token_end_us;	/* of the token that was shown last */
+	int64_t only_file;	/* all that it may see, by a pass; 0: all that its user may */
+	bool is_bound;		/* by a browser's session */
 	struct access access;	/* cache, see worker_access */
 	struct upload *uploads; /* those that are open, not those being committed */
 	unsigned n_uploads;
@@ -166,6 +168,7 @@ struct broker {
 	struct name_lock *locks;
 	struct flood *flood;
 	struct addresses *addresses; /* who is slowed, refused; owned */
+	struct proofs *proofs;	     /* of browsers' sessions; owned */
 	struct tickets *tickets;     /* passwords that were right, until their codes come; owned */
 	struct download_count *downloads[DOWNLOAD_SLOTS]; /* by file */
 	size_t n_downloads;
@@ -332,6 +335,9 @@ int handle_token_refresh(struct broker *b, struct worker *w, struct span body);
 int handle_token_revoke(struct broker *b, struct worker *w, struct span body);
 int handle_self(struct broker *b, struct worker *w, struct span body);
 int handle_org_get(struct broker *b, struct worker *w, struct span body);
+int handle_nonce_get(struct broker *b, struct worker *w, struct span body);
+int handle_pass_get(struct broker *b, struct worker *w, struct span body);
+int handle_login_pass(struct broker *b, struct worker *w, struct span body);
 int handle_ticket_get(struct broker *b, struct worker *w, struct span body);
 int handle_login_ticket(struct broker *b, struct worker *w, struct span body);
 int handle_limit_hit(struct broker *b, struct worker *w, struct span body);
@@ -358,6 +364,8 @@ struct session_tokens {
 	uint8_t access_hash[32], refresh_hash[32];
 	bool is_made; /* before the record, which says their hashes */
 	int64_t session, access_end_us;
+	uint8_t jkt[32]; /* of the key that it is bound to, if is_bound */
+	bool is_bound;
 };
 /* auth_check, auth_make - have an authenticator check a password against phc, or make a PHC string
  * of it. next gets a->err (SP_OK, SP_EAUTH, SP_EUNAVAIL) and a->phc.  errors SP_EUNAVAIL: the queue

@@ -209,6 +209,8 @@ handle_open(struct broker *b, struct worker *w, struct span body)
 		return err;
 	if (!n.is_file)
 		return SP_EISFOLDER;
+	if (w->only_file != 0 && n.file.id != w->only_file)
+		return SP_EPERM;
 	/* one that does not wait for its keys would fill the ledger's queue, which is everybody's
 	 */
 	if (w->reads >= READS_MAX)

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "rooms/broker/addresses.h"
 #include "rooms/broker/attempt.h"
+#include "rooms/broker/proof.h"
 #include "rooms/broker/ticket.h"
 
 #define SESSIONS_MAX 1000 /* of one user */
@@ -87,6 +88,8 @@ worker_login(struct worker *w, const struct actor *actor, int64_t token_end_us)
 	w->actor.listener = w->listener;
 	w->token_end_us = token_end_us;
 	w->is_authed = true;
+	w->only_file = 0;
+	w->is_bound = false;
 	w->access.gen = 0;
 	addresses_good(w->broker, w->actor.address);
 }
@@ -225,6 +228,10 @@ session_record(const struct actor *actor, struct session_tokens *t, struct recor
 	text_hex(&text, span_of(t->refresh_hash, 16));
 	text_fmt(
 	    &text, " user=%lld listener=%u", (long long)actor->user, (unsigned)actor->listener);
+	if (t->is_bound) {
+		text_str(&text, " key=");
+		text_hex(&text, span_of(t->jkt, 16));
+	}
 	record_text(rec, "tokens", text_span(&text));
 	return SP_OK;
 }
@@ -238,7 +245,7 @@ session_add(struct broker *b, struct actor *actor, enum door door, struct sessio
 	int err;
 
 	ret->access_end_us = now_us + c->token_lifetime * 1000000;
-	if (ret->access_end_us > end_us)
+	if (ret->is_bound || ret->access_end_us > end_us) /* a bound one needs no renewal */
 		ret->access_end_us = end_us;
 	if (door != DOOR_HTTPS)
 		ret->access_end_us = end_us = 0;
@@ -249,7 +256,8 @@ session_add(struct broker *b, struct actor *actor, enum door door, struct sessio
 	err = sql_run(b->db, SQL_SESSION_ADD, SI(actor->user), SI(actor->listener),
 	    SB(span_of(ret->access_hash, 32)), SB(span_of(ret->refresh_hash, 32)), SI(now_us),
 	    SI(ret->access_end_us), SI(end_us), ST(span_str(actor->address)),
-	    ST(span_str(actor->agent)), SI(door));
+	    ST(span_str(actor->agent)), SI(door),
+	    SB(span_of(ret->jkt, ret->is_bound ? sizeof(ret->jkt) : 0)));
 	ret->is_made = false; /* the next session has others */
 	ret->session = db_last_id(b->db);
 	actor->session = ret->session;
@@ -288,6 +296,7 @@ login_done(struct broker *b, struct op *op, const struct answer *a)
 	b->count.logins_ok++;
 	if (w != NULL) {
 		worker_login(w, &op->actor, l->tokens.access_end_us);
+		w->is_bound = l->tokens.is_bound;
 		session_reply(b, op->serial, &l->tokens);
 	}
 	op_end(b, op);
@@ -359,9 +368,19 @@ password_right(struct broker *b, struct op *op, const struct answer *a)
 	}
 }
 
+/* With a proof it is a browser that logs in: its session is bound to that key. */
+static int
+bound_by(struct broker *b, struct login *l, struct span jwt, struct span method, struct span url)
+{
+	struct proof p = {.jwt = jwt, .method = method, .url = url};
+
+	l->tokens.is_bound = jwt.len != 0;
+	return l->tokens.is_bound ? proof_key(b, &p, l->tokens.jkt) : SP_OK;
+}
+
 int
 login_by_ticket(
-    struct broker *b, struct worker *w, const struct ticket *t, struct span code, struct span agent)
+    struct broker *b, struct worker *w, const struct ticket *t, const struct ipc_login_ticket *m)
 {
 	struct span name = span_str(t->name);
 	struct login *l;
@@ -372,16 +391,20 @@ login_by_ticket(
 		return SP_EMISDIRECT;
 	if ((l = op_new(b, w, sizeof(*l))) == NULL)
 		return SP_EUNAVAIL;
+	if ((err = bound_by(b, l, m->proof, m->method, m->url)) != SP_OK) {
+		op_end(b, &l->attempt.op);
+		return err;
+	}
 	l->ticket = t->number;
 	l->attempt.op.actor.listener = w->listener;
-	agent_take(&l->attempt.op.actor, agent);
+	agent_take(&l->attempt.op.actor, m->agent);
 	err = attempt_begin(b, &l->attempt, name, 0, &wait_s);
 	if (err == SP_OK && l->attempt.refusal == NULL &&
 	    (l->attempt.account.id != t->user || strcmp(l->attempt.account.phc, t->phc) != 0))
 		l->attempt.refusal = "the account has changed";
 	if (err == SP_OK && l->attempt.refusal == NULL) {
 		l->attempt.by_password = true;
-		err = attempt_code(b, &l->attempt, code, login_proved);
+		err = attempt_code(b, &l->attempt, m->code, login_proved);
 		if (err != SP_OK)
 			op_end(b, &l->attempt.op);
 		return err;
@@ -409,6 +432,10 @@ handle_login_password(struct broker *b, struct worker *w, struct span body)
 		return SP_EMISDIRECT;
 	if ((l = op_new(b, w, sizeof(*l))) == NULL)
 		return SP_EUNAVAIL;
+	if ((err = bound_by(b, l, m.proof, m.method, m.url)) != SP_OK) {
+		op_end(b, &l->attempt.op);
+		return err;
+	}
 	l->attempt.op.actor.listener = w->listener;
 	agent_take(&l->attempt.op.actor, m.agent);
 	l->code_len = m.code.len < sizeof(l->code) ? m.code.len : sizeof(l->code);

@@ -5,6 +5,7 @@
 #include "rooms/broker/addresses.h"
 #include "rooms/broker/put.h"
 #include "rooms/broker/start.h"
+#include "rooms/broker/proof.h"
 #include "rooms/broker/ticket.h"
 
 #include "sys/clock.h"
@@ -268,5 +269,6 @@ broker_end(struct broker *b)
 	close_fd(&b->blob_dir);
 	mem_free(b->flood);
 	tickets_free(b);
+	proofs_free(b);
 	mem_free(b);
 }

@@ -139,7 +139,7 @@ handle_login_ticket(struct broker *b, struct worker *w, struct span body)
 	if (err != SP_OK || (err = sha256(m.ticket, hash)) != SP_OK)
 		return err;
 	if ((t = shown(b, w, hash)) != NULL)
-		return login_by_ticket(b, w, t, m.code, m.agent);
+		return login_by_ticket(b, w, t, &m);
 	if ((op = op_new(b, w, sizeof(*op))) == NULL)
 		return SP_EUNAVAIL;
 	agent_take(&op->actor, m.agent);

@@ -30,6 +30,6 @@ void ticket_spend(struct broker *b, uint64_t number);
 void tickets_clear(struct broker *b);
 void tickets_free(struct broker *b);
 /* login_by_ticket - login.c: the rest of a password login. */
-int login_by_ticket(struct broker *b, struct worker *w, const struct ticket *t, struct span code,
-    struct span agent) MUST_USE;
+int login_by_ticket(struct broker *b, struct worker *w, const struct ticket *t,
+    const struct ipc_login_ticket *m) MUST_USE;
 #endif

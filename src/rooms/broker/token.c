@@ -1,15 +1,9 @@
 /* token.c - sessions and API tokens: random, stored hashed, bound to the door they were made at. */
 #include "base/text.h"
 #include "crypto/crypto.h"
-#include "rooms/broker/login.h"
-#include "sys/log.h"
+#include "rooms/broker/token.h"
 
 #define TOUCH_US (30 * 1000000ll) /* a session's last use is written this often at most */
-
-struct session_row {
-	int64_t id, user, listener, used_us, access_end_us, end_us;
-	char address[65];
-};
 
 int
 token_make(const char *prefix, char text[TOKEN_TEXT], uint8_t hash[32])
@@ -29,11 +23,12 @@ token_make(const char *prefix, char text[TOKEN_TEXT], uint8_t hash[32])
 
 /* ---- rows ---- */
 
-static int
+int
 session_get(struct db *db, enum sql_id id, const uint8_t hash[32], struct session_row *ret)
 {
 	DEFER(sql_end) struct sql q = sql_query(db, id, SB(span_of(hash, 32)));
 	int err = sql_step(&q);
+	struct span jkt;
 
 	if (err != 1)
 		return err;
@@ -44,11 +39,15 @@ session_get(struct db *db, enum sql_id id, const uint8_t hash[32], struct sessio
 	ret->access_end_us = sql_i64(&q);
 	ret->end_us = sql_i64(&q);
 	sql_text_of(&q, ret->address, sizeof(ret->address));
-	return 1;
+	jkt = sql_blob(&q);
+	ret->is_bound = jkt.len == sizeof(ret->jkt);
+	if (ret->is_bound)
+		memcpy(ret->jkt, jkt.ptr, sizeof(ret->jkt));
+	return ret->is_bound || jkt.len == 0 ? 1 : SP_EDAMAGED;
 }
 
-static bool
-is_over(const struct broker *b, int64_t used_us, int64_t end_us)
+bool
+session_is_over(const struct broker *b, int64_t used_us, int64_t end_us)
 {
 	int64_t now_us = b->wall_us();
 
@@ -86,7 +85,7 @@ check_session(struct broker *b, int64_t session, bool finish)
 	 */
 	if (finish || door != DOOR_HTTPS)
 		return SP_OK;
-	return is_over(b, used_us, end_us) ? SP_ESESSION : touch(b, session, used_us);
+	return session_is_over(b, used_us, end_us) ? SP_ESESSION : touch(b, session, used_us);
 }
 
 static int
@@ -133,6 +132,8 @@ struct token_login {
 	struct op op;
 	int64_t end_us;
 	int64_t api_token;
+	int64_t only_file; /* that a pass is for; 0: all */
+	bool is_bound;	   /* a browser's session */
 };
 
 static void
@@ -156,6 +157,8 @@ token_login_done(struct broker *b, struct op *op, const struct answer *a)
 
 	if (err == SP_OK && w != NULL && (err = worker_is(w, op->actor.user)) == SP_OK) {
 		worker_login(w, &op->actor, t->end_us);
+		w->only_file = t->only_file;
+		w->is_bound = t->is_bound;
 		b->count.logins_ok++;
 		principal_reply(b, op->serial, &op->actor);
 	}
@@ -181,15 +184,15 @@ token_login_recorded(struct broker *b, struct op *op, const struct answer *a)
 		op_commit(b, op, token_login_done);
 }
 
-static int
-refuse_token(struct broker *b, struct worker *w, struct span agent, const char *reason)
+int
+token_refuse(struct broker *b, struct worker *w, struct span agent, const char *reason, int err)
 {
 	struct op *op = op_new(b, w, sizeof(*op));
 
 	if (op == NULL)
-		return SP_EAUTH;
+		return err;
 	agent_take(&op->actor, agent);
-	login_failed(b, op, span_of(NULL, 0), reason, SP_EAUTH, 0);
+	login_failed(b, op, span_of(NULL, 0), reason, err, 0);
 	return SP_OK;
 }
 
@@ -210,9 +213,34 @@ admit(struct broker *b, struct worker *w, int64_t user, struct token_login *t,
 	return worker_is(w, user);
 }
 
+/* Is it shown as its session wants it: a browser's with a proof by its key, a bearer's without one?
+ * Who has a copy of the token alone is on record. */
 static int
-login_session(struct broker *b, struct worker *w, const uint8_t hash[32], struct token_login *t,
-    const char **ret_reason)
+check_proof(struct broker *b, const struct session_row *row, const struct proof *proof,
+    const uint8_t hash[32], const char **ret_reason)
+{
+	int err;
+
+	if (proof->pass.len != 0) {
+		*ret_reason = "pass of another file or session";
+		return row->is_bound ? pass_check(b, row->id, proof->file, proof->pass) : SP_EPROOF;
+	}
+	*ret_reason =
+	    row->is_bound ? "a browser's token without its proof" : "proof for a bearer's token";
+	if (row->is_bound != (proof->jwt.len != 0))
+		return SP_EPROOF;
+	*ret_reason = "wrong proof";
+	if (!row->is_bound)
+		return SP_OK;
+	err = proof_check(b, proof, hash, row->jkt);
+	if (err == SP_ENONCE)
+		*ret_reason = NULL; /* every few minutes */
+	return err;
+}
+
+static int
+login_session(struct broker *b, struct worker *w, const uint8_t hash[32], const struct proof *proof,
+    struct token_login *t, const char **ret_reason)
 {
 	struct session_row row;
 	int err = session_get(b->db, SQL_SESSION_BY_ACCESS, hash, &row);
@@ -224,15 +252,19 @@ login_session(struct broker *b, struct worker *w, const uint8_t hash[32], struct
 	if (err == 0)
 		return SP_EAUTH;
 	*ret_reason = NULL; /* an expired one is an everyday thing: not recorded */
-	if (is_over(b, row.used_us, row.end_us) || b->wall_us() >= row.access_end_us)
+	if (session_is_over(b, row.used_us, row.end_us) || b->wall_us() >= row.access_end_us)
 		return SP_ESESSION;
 	if (row.listener != w->listener) {
 		*ret_reason = "token of another door";
 		return SP_EAUTH;
 	}
+	if ((err = check_proof(b, &row, proof, hash, ret_reason)) != SP_OK)
+		return err;
+	*ret_reason = NULL;
 	if ((err = admit(b, w, row.user, t, ret_reason)) != SP_OK ||
 	    (err = touch(b, row.id, row.used_us)) != SP_OK)
 		return err;
+	t->is_bound = row.is_bound;
 	t->op.actor.session = row.id;
 	t->op.actor.token = 0;
 	t->op.actor.scopes = RIGHT_ALL;
@@ -287,25 +319,27 @@ record_token_login(struct broker *b, struct token_login *t)
 	return ledger_record(b, &t->op, &rec, token_login_recorded);
 }
 
-int
-handle_login_token(struct broker *b, struct worker *w, struct span body)
+/* what was shown, judged; then recorded, if it has to be */
+static int
+login(struct broker *b, struct worker *w, struct span token, struct span agent,
+    const struct proof *proof)
 {
-	struct ipc_login_token m;
 	struct token_login *t;
 	const char *reason = "not a token";
 	uint8_t hash[32];
-	int err = ipc_get_login_token(body, &m);
+	int err = sha256(token, hash);
 
-	if (err != SP_OK || (err = sha256(m.token, hash)) != SP_OK)
+	if (err != SP_OK)
 		return err;
 	if ((t = op_new(b, w, sizeof(*t))) == NULL)
 		return SP_EUNAVAIL;
 	t->op.actor.listener = w->listener;
-	agent_take(&t->op.actor, m.agent);
+	agent_take(&t->op.actor, agent);
+	t->only_file = proof->pass.len != 0 ? proof->file : 0;
 	err = SP_EAUTH;
-	if (span_starts(m.token, SPAN_LIT("spa_")))
-		err = login_session(b, w, hash, t, &reason);
-	else if (span_starts(m.token, SPAN_LIT("spt_")))
+	if (span_starts(token, SPAN_LIT("spa_")))
+		err = login_session(b, w, hash, proof, t, &reason);
+	else if (span_starts(token, SPAN_LIT("spt_")) && proof->pass.len == 0)
 		err = login_api_token(b, w, hash, t, &reason);
 	if (err == 1) {
 		/* already on record: the session's login from this address, or this token on this
@@ -318,238 +352,35 @@ handle_login_token(struct broker *b, struct worker *w, struct span body)
 	if (err == SP_OK && (err = record_token_login(b, t)) == SP_OK)
 		return SP_OK;
 	op_end(b, &t->op);
-	return err == SP_EAUTH && reason != NULL ? refuse_token(b, w, m.agent, reason) : err;
-}
-
-/* ---- TOKEN_REFRESH, TOKEN_REVOKE ---- */
-
-struct token_change {
-	struct op op;
-	uint8_t hash[32]; /* of the token that was shown */
-	int64_t session;
-	struct session_tokens tokens;
-};
-
-static void
-refresh_done(struct broker *b, struct op *op, const struct answer *a)
-{
-	struct token_change *t = (struct token_change *)op;
-	struct worker *w = worker_find(b, op->serial);
-	int err = a->err;
-
-	if (err == SP_OK && w != NULL && (err = worker_is(w, op->actor.user)) == SP_OK) {
-		worker_login(w, &op->actor, t->tokens.access_end_us);
-		session_reply(b, op->serial, &t->tokens);
-	}
-	if (err != SP_OK)
-		op_fail(b, op, err, 0);
-	else
-		op_end(b, op);
-}
-
-/* both tokens are replaced; the old refresh token is remembered as spent */
-static int
-renew(struct broker *b, struct token_change *t)
-{
-	struct session_row row;
-	int64_t now_us = b->wall_us();
-	int err = session_get(b->db, SQL_SESSION_BY_REFRESH, t->hash, &row);
-
-	if (err != 1)
-		return err < 0 ? err : SP_EAUTH;
-	t->tokens.session = row.id;
-	t->tokens.access_end_us = now_us + b->start.conf.token_lifetime * 1000000;
-	if (t->tokens.access_end_us > row.end_us)
-		t->tokens.access_end_us = row.end_us;
-	if ((err = db_mark(b->db)) != SP_OK)
-		return err;
-	if ((err = sql_run(b->db, SQL_SPENT_ADD, SB(span_of(t->hash, 32)), SI(row.id))) == SP_OK)
-		err = sql_run(b->db, SQL_SESSION_RENEW, SI(row.id),
-		    SB(span_of(t->tokens.access_hash, 32)), SB(span_of(t->tokens.refresh_hash, 32)),
-		    SI(now_us), SI(t->tokens.access_end_us));
-	if (err == SP_OK)
-		return db_keep(b->db);
-	db_undo(b->db);
-	return err;
-}
-
-static void
-refresh_recorded(struct broker *b, struct op *op, const struct answer *a)
-{
-	int err = a->err == SP_OK ? renew(b, (struct token_change *)op) : a->err;
-
-	if (err != SP_OK)
-		op_fail(b, op, err, 0);
-	else
-		op_commit(b, op, refresh_done);
-}
-
-static void
-revoke_done(struct broker *b, struct op *op, const struct answer *a)
-{
-	if (a->err != SP_OK) {
-		op_fail(b, op, a->err, 0);
-		return;
-	}
-	reply_done(b, op->serial, 0);
-	op_end(b, op);
-}
-
-static void
-revoke_recorded(struct broker *b, struct op *op, const struct answer *a)
-{
-	struct token_change *t = (struct token_change *)op;
-	int err = a->err == SP_OK ? sql_run(b->db, SQL_SESSION_REMOVE, SI(t->session)) : a->err;
-
-	if (err != SP_OK)
-		op_fail(b, op, err, 0);
-	else
-		op_commit(b, op, revoke_done);
-}
-
-static void
-theft_done(struct broker *b, struct op *op, const struct answer *a)
-{
-	(void)a; /* the answer is the same when the commit failed */
-	op_fail(b, op, SP_EAUTH, 0);
-}
-
-static void
-theft_recorded(struct broker *b, struct op *op, const struct answer *a)
-{
-	struct token_change *t = (struct token_change *)op;
-
-	/* the session ends even when the log does not answer: it only takes power away */
-	(void)a;
-	if (sql_run(b->db, SQL_SESSION_REMOVE, SI(t->session)) != SP_OK)
-		log_error("a session with a stolen refresh token could not be ended");
-	op_commit(b, op, theft_done);
-}
-
-static int
-load_actor(struct broker *b, struct worker *w, int64_t user, struct op *op, const char **ret_reason)
-{
-	struct account account;
-	int err = account_by_id(b->db, user, &account);
-
-	if (err != 1)
-		return err < 0 ? err : SP_EAUTH;
-	account_actor(&account, &op->actor);
-	op->actor.listener = w->listener;
-	*ret_reason = account_refusal(&account, w->listener);
-	return SP_OK;
-}
-
-/* a refresh token that was exchanged before: somebody has a copy, so the session ends */
-static int
-spent_token(struct broker *b, struct worker *w, struct token_change *t)
-{
-	const char *reason = NULL;
-	struct record rec;
-	int64_t user;
-	int err;
-	{
-		DEFER(sql_end)
-		struct sql q = sql_query(b->db, SQL_SPENT_GET, SB(span_of(t->hash, 32)));
-
-		if ((err = sql_step(&q)) != 1)
-			return err < 0 ? err : SP_EAUTH;
-		t->session = sql_i64(&q);
-		user = sql_i64(&q);
-	}
-	if ((err = load_actor(b, w, user, &t->op, &reason)) != SP_OK)
-		return err;
-	record_init(&rec, EVENT_SESSION_REVOKED, &t->op.actor, t->op.serial);
-	record_num(&rec, "session", t->session);
-	record_text(&rec, "reason", SPAN_LIT("a refresh token was used twice"));
-	return ledger_record(b, &t->op, &rec, theft_recorded);
-}
-
-static int
-refresh_begin(struct broker *b, struct worker *w, struct token_change *t)
-{
-	const char *reason = NULL;
-	struct session_row row;
-	struct record rec;
-	int err = session_get(b->db, SQL_SESSION_BY_REFRESH, t->hash, &row);
-
-	if (err < 0)
-		return err;
-	if (err == 0)
-		return spent_token(b, w, t);
-	if (row.listener != w->listener)
-		return SP_EAUTH;
-	if (is_over(b, row.used_us, row.end_us))
-		return SP_ESESSION;
-	if ((err = worker_is(w, row.user)) != SP_OK ||
-	    (err = load_actor(b, w, row.user, &t->op, &reason)) != SP_OK)
-		return err;
-	if (reason != NULL)
-		return SP_EAUTH;
-	t->session = t->op.actor.session = row.id;
-	t->op.actor.token = 0;
-	t->op.actor.scopes = RIGHT_ALL;
-	record_init(&rec, EVENT_TOKEN_REFRESH, &t->op.actor, t->op.serial);
-	record_num(&rec, "session", row.id);
-	if ((err = session_record(&t->op.actor, &t->tokens, &rec)) != SP_OK)
-		return err;
-	return ledger_record(b, &t->op, &rec, refresh_recorded);
+	return (err == SP_EAUTH || err == SP_EPROOF) && reason != NULL
+		   ? token_refuse(b, w, agent, reason, err)
+		   : err;
 }
 
 int
-handle_token_refresh(struct broker *b, struct worker *w, struct span body)
+handle_login_token(struct broker *b, struct worker *w, struct span body)
 {
-	struct ipc_token_refresh m;
-	struct token_change *t;
-	int err = ipc_get_token_refresh(body, &m);
+	struct ipc_login_token m;
+	struct proof proof = {.file = 0};
+	int err = ipc_get_login_token(body, &m);
 
 	if (err != SP_OK)
 		return err;
-	if ((t = op_new(b, w, sizeof(*t))) == NULL)
-		return SP_EUNAVAIL;
-	agent_take(&t->op.actor, m.agent);
-	if ((err = sha256(m.token, t->hash)) == SP_OK)
-		err = refresh_begin(b, w, t);
-	if (err == SP_OK)
-		return SP_OK;
-	op_end(b, &t->op);
-	return err == SP_EAUTH ? refuse_token(b, w, m.agent, "refresh token") : err;
-}
-
-static int
-revoke_begin(struct broker *b, struct worker *w, struct token_change *t)
-{
-	const char *reason = NULL;
-	struct session_row row;
-	struct record rec;
-	int err = session_get(b->db, SQL_SESSION_BY_ACCESS, t->hash, &row);
-
-	if (err == 0)
-		err = session_get(b->db, SQL_SESSION_BY_REFRESH, t->hash, &row);
-	if (err != 1)
-		return err < 0 ? err : SP_EAUTH;
-	if ((err = load_actor(b, w, row.user, &t->op, &reason)) != SP_OK)
-		return err;
-	t->session = row.id;
-	record_init(&rec, EVENT_LOGOUT, &t->op.actor, t->op.serial);
-	record_num(&rec, "session", row.id);
-	return ledger_record(b, &t->op, &rec, revoke_recorded);
+	proof.jwt = m.proof, proof.method = m.method, proof.url = m.url;
+	return login(b, w, m.token, m.agent, &proof);
 }
 
 int
-handle_token_revoke(struct broker *b, struct worker *w, struct span body)
+handle_login_pass(struct broker *b, struct worker *w, struct span body)
 {
-	struct ipc_token_revoke m;
-	struct token_change *t;
-	int err = ipc_get_token_revoke(body, &m);
+	struct ipc_login_pass m;
+	struct proof proof = {.file = 0};
+	int err = ipc_get_login_pass(body, &m);
 
 	if (err != SP_OK)
 		return err;
-	if ((t = op_new(b, w, sizeof(*t))) == NULL)
-		return SP_EUNAVAIL;
-	if ((err = sha256(m.token, t->hash)) == SP_OK)
-		err = revoke_begin(b, w, t);
-	if (err != SP_OK)
-		op_end(b, &t->op);
-	return err;
+	if (m.pass.len == 0 || m.file == 0)
+		return SP_EPROOF;
+	proof.pass = m.pass, proof.file = (int64_t)m.file;
+	return login(b, w, m.token, m.agent, &proof);
 }

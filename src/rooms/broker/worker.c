@@ -28,6 +28,9 @@ static const struct {
     {IPC_TOKEN_REFRESH, FIRST, handle_token_refresh},
     {IPC_TOKEN_REVOKE, FIRST, handle_token_revoke},
     {IPC_TICKET_GET, FIRST, handle_ticket_get},
+    {IPC_LOGIN_PASS, FIRST, handle_login_pass},
+    {IPC_NONCE_GET, FIRST, handle_nonce_get},
+    {IPC_PASS_GET, BEGIN, handle_pass_get},
     {IPC_LOGIN_TICKET, FIRST, handle_login_ticket},
     {IPC_LOGIN_KEY, FIRST, handle_login_key},
     {IPC_LOGIN_SECRET, FIRST, handle_login_secret},
@@ -344,6 +347,9 @@ dispatch(struct broker *b, struct worker *w, uint16_t id, struct span body)
 			return SP_EUNAVAIL;
 		if (handlers[i].when != FIRST)
 			err = session_alive(b, w, handlers[i].when == FINISH);
+		if (err == SP_OK && w->only_file != 0 && handlers[i].when == BEGIN && id != IPC_STAT &&
+		    id != IPC_OPEN)
+			err = SP_EPERM;
 		return err == SP_OK ? handlers[i].fn(b, w, body) : err;
 	}
 	return SP_EUNKNOWNMSG;

@@ -47,6 +47,9 @@ void ring_rec_of_entry(const struct ipc_entry *e, struct ipc_entry_rec *ret);
 #define RING_CALLS(X)                                                                              \
 	X(login_password, session, SESSION)                                                        \
 	X(login_token, principal, PRINCIPAL)                                                       \
+	X(login_pass, principal, PRINCIPAL)                                                        \
+	X(nonce_get, nonce, NONCE)                                                                 \
+	X(pass_get, pass, PASS)                                                                    \
 	X(ticket_get, ticket, TICKET)                                                              \
 	X(login_ticket, session, SESSION)                                                          \
 	X(token_refresh, session, SESSION)                                                         \

@@ -4,6 +4,7 @@
 
 #include "rooms/gate/https/router.h"
 #include "rooms/gate/https/scan.h"
+#include "rooms/gate/https/session.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -56,6 +57,8 @@ request_forget(struct conn *c)
 	c->head.minor = 1;
 	c->head.n_fields = 0;
 	c->sent = c->head_method = c->token_shown = c->parsed = false;
+	c->nonce_shown = false;
+	c->shown = span_of(NULL, 0);
 	c->route = NULL;
 }
 
@@ -157,12 +160,19 @@ bearer(struct conn *c, struct span *ret)
 static int
 authenticate(struct conn *c)
 {
-	struct ipc_login_token m = {.agent = span_str(c->agent)};
+	struct ipc_login_token m = {.agent = span_str(c->agent),
+	    .proof = span_of(NULL, 0),
+	    .method = span_of(NULL, 0),
+	    .url = span_of(NULL, 0)};
 	struct ipc_principal who;
-	int rc = bearer(c, &m.token);
+	int rc;
 
+	if (session_is_shown(c))
+		return session_prove(c);
+	rc = bearer(c, &m.token);
 	if (rc < 0)
 		return rc;
+	c->shown = m.token;
 	c->token_shown = true;
 	if (c->token_len != 0 && secret_eq(m.token, span_of(c->token, c->token_len)))
 		return SP_OK;
@@ -224,8 +234,11 @@ handle(struct conn *c)
 		rc = authenticate(c);
 	if (rc == SP_OK)
 		rc = c->route->handler(c);
-	if (rc == SP_ESESSION || rc == SP_EAUTH || rc == SP_EMISDIRECT)
+	if (rc == SP_ESESSION || rc == SP_EAUTH || rc == SP_EPROOF || rc == SP_ENONCE ||
+	    rc == SP_EMISDIRECT)
 		c->token_len = 0;
+	if (rc == SP_EPROOF || rc == SP_ENONCE)
+		session_nonce(c);
 	if (rc == SP_EMISDIRECT)
 		c->keep = false; /* one connection, one principal */
 	return rc;

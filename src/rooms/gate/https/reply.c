@@ -43,6 +43,8 @@ reply_begin(struct conn *c, int status)
 	time_http(&r->head, clock_wall_us());
 	text_str(&r->head, "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
 			   "Content-Security-Policy: default-src 'none'; sandbox\r\n");
+	if (c->nonce_shown)
+		reply_field(c, "DPoP-Nonce", "%s", c->nonce);
 }
 
 struct text *
@@ -213,7 +215,10 @@ reply_problem_with(
 	int status = row->http != 0 ? row->http : 500;
 
 	reply_begin(c, status);
-	if (status == 401)
+	if (err == SP_EPROOF || err == SP_ENONCE)
+		reply_field(c, "WWW-Authenticate", "DPoP algs=\"ES256\", error=\"%s\"",
+		    err == SP_ENONCE ? "use_dpop_nonce" : "invalid_dpop_proof");
+	else if (status == 401)
 		reply_field(c, "WWW-Authenticate", "Bearer realm=\"api\"%s",
 		    c->token_shown ? ", error=\"invalid_token\"" : "");
 	if (c->ring->fault.retry_after != 0)

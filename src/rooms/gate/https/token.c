@@ -1,5 +1,6 @@
 /* token.c - POST /token and /token/revoke: errors in OAuth's form (RFC 6749 section 5.2). */
 #include "rooms/gate/https/router.h"
+#include "rooms/gate/https/session.h"
 
 #define FORM_MAX 8192u /* bytes of a token request */
 
@@ -77,6 +78,11 @@ grant_failed(struct conn *c, int err)
 	case SP_EMISDIRECT:
 		c->keep = false;
 		return oauth_error(c, 421, "invalid_request", err);
+	case SP_EPROOF: /* RFC 9449 sections 5 and 8 */
+	case SP_ENONCE:
+		session_nonce(c);
+		return oauth_error(
+		    c, 400, err == SP_ENONCE ? "use_dpop_nonce" : "invalid_dpop_proof", err);
 	case SP_ELOCKOUT:
 		return oauth_error(c, 429, "temporarily_unavailable", err);
 	default:
@@ -104,6 +110,35 @@ granted(struct conn *c, const struct ipc_session *s)
 	return rc;
 }
 
+/* The same to a browser: the token goes into a cookie, and its script gets the hash that its proofs
+ * have to name. */
+static int
+granted_browser(struct conn *c, const struct ipc_session *s)
+{
+	uint8_t hash[SHA256_BYTES];
+	char ath[48];
+	struct text t = text_of(ath, sizeof(ath));
+	struct json *j;
+	int rc = sha256(s->access, hash);
+
+	if (rc < 0)
+		return rc;
+	base64url_put(&t, span_of(hash, sizeof(hash)));
+	reply_begin(c, 200);
+	text_str(reply_text(c), "Set-Cookie: " SESSION_COOKIE "=");
+	text_add(reply_text(c), s->access);
+	text_str(reply_text(c), "; Path=/; Secure; HttpOnly; SameSite=Strict\r\n");
+	j = reply_json(c);
+	json_open(j, '{');
+	json_kstr(j, "token_type", SPAN_LIT("DPoP"));
+	json_ku64(j, "expires_in", s->expires_s);
+	json_kstr(j, "ath", text_span(&t));
+	json_close(j, '}');
+	rc = reply_send(c);
+	ring_wipe(c->ring);
+	return rc;
+}
+
 /* A required field of the form: its length, or an error. */
 static int
 form_need(struct span form, const char *name, uint8_t *out, size_t cap)
@@ -114,10 +149,14 @@ form_need(struct span form, const char *name, uint8_t *out, size_t cap)
 }
 
 static int
-grant_password(struct conn *c, struct span form, struct ipc_session *ret)
+grant_password(
+    struct conn *c, struct span form, const struct session_proof *proof, struct ipc_session *ret)
 {
 	uint8_t user[255], password[1024], org[24], code[16];
-	struct ipc_login_password m = {.agent = span_str(c->agent)};
+	struct ipc_login_password m = {.agent = span_str(c->agent),
+	    .proof = proof->jwt,
+	    .method = proof->method,
+	    .url = proof->url};
 	int n = form_need(form, "username", user, sizeof(user));
 	int k = form_need(form, "password", password, sizeof(password));
 	int o = http_form_get(form, "orgId", org, sizeof(org));
@@ -142,10 +181,14 @@ grant_password(struct conn *c, struct span form, struct ipc_session *ret)
 
 /* The second half of a login whose password was right: MOVEit's grant "otp". */
 static int
-grant_otp(struct conn *c, struct span form, struct ipc_session *ret)
+grant_otp(
+    struct conn *c, struct span form, const struct session_proof *proof, struct ipc_session *ret)
 {
 	uint8_t ticket[255], code[16];
-	struct ipc_login_ticket m = {.agent = span_str(c->agent)};
+	struct ipc_login_ticket m = {.agent = span_str(c->agent),
+	    .proof = proof->jwt,
+	    .method = proof->method,
+	    .url = proof->url};
 	int n = form_need(form, "mfa_access_token", ticket, sizeof(ticket));
 	int k = form_need(form, "otp", code, sizeof(code));
 	int rc = n < 0 ? n : k < 0 ? k : SP_OK;
@@ -176,9 +219,43 @@ grant_refresh(struct conn *c, struct span form, struct ipc_session *ret)
 	return rc;
 }
 
+/* Is it a browser that wants its session in a cookie?  Then it says who holds the key. */
+static int
+form_proof(struct conn *c, struct span form, bool *ret_browser, struct session_proof *ret)
+{
+	uint8_t value[8];
+	int n = http_form_get(form, "cookie", value, sizeof(value));
+
+	*ret_browser = n != HTTP_FORM_NONE;
+	if (!*ret_browser)
+		return SP_OK;
+	if (n < 0 || !span_eq_str(span_of(value, (size_t)n), "1"))
+		return SP_ESYNTAX;
+	return session_proof_get(c, ret);
+}
+
+/* proof NULL: not a browser, whose session is not renewed */
+static int
+grant_any(struct conn *c, struct span form, struct span kind, const struct session_proof *proof,
+    struct ipc_session *ret)
+{
+	const struct span no = span_of(NULL, 0);
+	struct session_proof none = {.jwt = no, .method = no, .url = no};
+
+	if (span_eq_str(kind, "password"))
+		return grant_password(c, form, proof != NULL ? proof : &none, ret);
+	if (span_eq_str(kind, "otp"))
+		return grant_otp(c, form, proof != NULL ? proof : &none, ret);
+	if (span_eq_str(kind, "refresh_token") && proof == NULL)
+		return grant_refresh(c, form, ret);
+	return SP_ENOTIMPL;
+}
+
 int
 token_post(struct conn *c)
 {
+	struct session_proof proof;
+	bool is_browser = false;
 	uint8_t form[FORM_MAX], grant[32];
 	struct ipc_session s;
 	int64_t len = body_all(c, form, sizeof(form));
@@ -190,19 +267,14 @@ token_post(struct conn *c)
 		return (int)len;
 	}
 	n = len < 0 ? (int)len : form_need(f, "grant_type", grant, sizeof(grant));
-	if (n < 0)
-		rc = n;
-	else if (span_eq_str(span_of(grant, (size_t)n), "password"))
-		rc = grant_password(c, f, &s);
-	else if (span_eq_str(span_of(grant, (size_t)n), "otp"))
-		rc = grant_otp(c, f, &s);
-	else if (span_eq_str(span_of(grant, (size_t)n), "refresh_token"))
-		rc = grant_refresh(c, f, &s);
-	else
-		rc = SP_ENOTIMPL;
+	rc = n < 0 ? n : form_proof(c, f, &is_browser, &proof);
+	if (rc == SP_OK)
+		rc = grant_any(c, f, span_of(grant, (size_t)n), is_browser ? &proof : NULL, &s);
 	mem_wipe(form, sizeof(form));
 	c->token_len = 0; /* which token is proved on this connection is the broker's to say anew */
-	return rc < 0 ? grant_failed(c, rc) : granted(c, &s);
+	if (rc < 0)
+		return grant_failed(c, rc);
+	return is_browser ? granted_browser(c, &s) : granted(c, &s);
 }
 
 static int

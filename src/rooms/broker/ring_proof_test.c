@@ -1,0 +1,123 @@
+/* ring_proof_test.c - browsers' sessions against the whole broker: what runs out, and what a pass
+ * is for. */
+#include <stdio.h>
+
+#include "rooms/broker/ring_stage.h"
+
+#include "base/text.h"
+#include "rooms/broker/proof.h"
+
+/* A proof with this nonce whose signature is that of something else: RFC 9449 figure 2's key. */
+static struct span
+forged_proof(char *out, size_t cap, const char *nonce)
+{
+	static const char head[] =
+	    "{\"typ\":\"dpop+jwt\",\"alg\":\"ES256\",\"jwk\":{\"kty\":\"EC\",\"crv\":\"P-256\","
+	    "\"x\":\"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs\","
+	    "\"y\":\"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA\"}}";
+	const uint8_t signature[64] = {1};
+	char claims[256];
+	struct text t = text_of(out, cap);
+
+	(void)snprintf(claims, sizeof(claims),
+	    "{\"jti\":\"j\",\"htm\":\"POST\",\"htu\":\"https://h/t\",\"iat\":1,\"nonce\":\"%s\"}",
+	    nonce);
+	base64url_put(&t, span_str(head));
+	text_str(&t, ".");
+	base64url_put(&t, span_str(claims));
+	text_str(&t, ".");
+	base64url_put(&t, span_of(signature, sizeof(signature)));
+	assert_false(t.bad);
+	return text_span(&t);
+}
+
+/* Nonces are everybody's, change each minute, and are good for four to five. */
+static void
+test_nonces_run_out(void **state)
+{
+	static const struct {
+		int64_t after_s;
+		int err;
+	} rows[] = {{0, SP_EPROOF}, {NONCE_MS / 1000 * (NONCES_GOOD - 1), SP_EPROOF},
+	    {NONCE_MS / 1000 * NONCES_GOOD, SP_ENONCE}};
+	struct stage *s = *state;
+	struct worker_end *w = connect_worker(s, 0), *other = connect_worker(s, 0);
+	int64_t begin_us = now_us;
+	struct ipc_nonce first, later;
+	char nonce[NONCE_TEXT], jwt[1024];
+
+	assert_int_equal(ASK(w, nonce_get, 0), IPC_NONCE);
+	assert_int_equal(ipc_get_nonce(span_of(w->body, w->len), &first), SP_OK);
+	(void)snprintf(
+	    nonce, sizeof(nonce), "%.*s", (int)first.nonce.len, (const char *)first.nonce.ptr);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		now_us = begin_us + rows[i].after_s * 1000000;
+		/* who makes no session for a wrong proof does not look at the password either */
+		REFUSES(other, rows[i].err, login_password, .user = TEXT("alice"),
+		    .password = TEXT("pw"), .method = TEXT("POST"), .url = TEXT("https://h/t"),
+		    .proof = forged_proof(jwt, sizeof(jwt), nonce));
+	}
+	assert_int_equal(count_events(s, EVENT_LOGIN), 0);
+	assert_int_equal(ASK(w, nonce_get, 0), IPC_NONCE);
+	assert_int_equal(ipc_get_nonce(span_of(w->body, w->len), &later), SP_OK);
+	assert_false(span_eq_str(later.nonce, nonce));
+	worker_free(w), worker_free(other);
+}
+
+/* A pass is for one session and file, for an hour; who came with one sees nothing else, whatever
+ * the worker asks. */
+static void
+test_passes(void **state)
+{
+	struct stage *s = *state;
+	struct tokens t;
+	struct worker_end *w = login(s, "alice", &t), *two = connect_worker(s, 0);
+	struct ipc_pass p;
+	struct worker *inside;
+	char pass[PASS_TEXT];
+	uint64_t file;
+	int64_t session;
+
+	assert_int_equal(put_small(w, "/Home/alice/a", 5), IPC_ENTRY);
+	file = entry(w).id;
+	REFUSES(w, SP_EPROOF, pass_get, .file = file); /* a bearer's session */
+	inside = worker_find(s->b, w->serial);
+	inside->is_bound = true;
+	session = inside->actor.session;
+	assert_int_equal(ASK(w, pass_get, .file = file), IPC_PASS);
+	assert_int_equal(ipc_get_pass(span_of(w->body, w->len), &p), SP_OK);
+	(void)snprintf(pass, sizeof(pass), "%.*s", (int)p.pass.len, (const char *)p.pass.ptr);
+	/* a bearer's token and a pass */
+	REFUSES(
+	    two, SP_EPROOF, login_pass, .token = TEXT(t.access), .pass = TEXT(pass), .file = file);
+	/* who came with a pass has its file, and nothing else */
+	inside->only_file = (int64_t)file;
+	assert_int_equal(ASK(w, stat, .by = BY_FILE, .id = file), IPC_ENTRY);
+	assert_int_equal(ASK(w, open, .by = BY_FILE, .id = file), IPC_FILE_INLINE);
+	inside->only_file = (int64_t)file + 1;
+	REFUSES(w, SP_EPERM, open, .by = BY_FILE, .id = file);
+	REFUSES(w, SP_EPERM, list, .by = BY_PATH, .path = TEXT("/"));
+	REFUSES(w, SP_EPERM, self, 0);
+	REFUSES(w, SP_EPERM, remove, .by = BY_FILE, .id = file, .kind = 1);
+	REFUSES(w, SP_EPERM, pass_get, .file = file);
+
+	assert_int_equal(pass_check(s->b, session, (int64_t)file, span_str(pass)), SP_OK);
+	assert_int_equal(pass_check(s->b, session + 1, (int64_t)file, span_str(pass)), SP_EPROOF);
+	assert_int_equal(pass_check(s->b, session, (int64_t)file + 1, span_str(pass)), SP_EPROOF);
+	now_us += (int64_t)PASS_S * 1000000 - 1000000;
+	assert_int_equal(pass_check(s->b, session, (int64_t)file, span_str(pass)), SP_OK);
+	now_us += 1000000;
+	assert_int_equal(pass_check(s->b, session, (int64_t)file, span_str(pass)), SP_EPROOF);
+	worker_free(w), worker_free(two);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    RING(test_nonces_run_out),
+	    RING(test_passes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
