@@ -3,12 +3,14 @@ import hashlib
 import secrets
 
 import pytest
+import urllib3
 from cryptography.hazmat.primitives.asymmetric import ec
 from lib.browser import COOKIE, Browser, b64, proof
 from lib.instance import PASSWORD
 from lib.sftp import one_time_code
 
 SELF = "/api/v1/users/self"
+BIG = 64 << 20  # bytes: more than sockets hold
 
 
 @pytest.fixture()
@@ -193,11 +195,77 @@ def test_signing_out(server, browser):
         assert c.get(SELF).status_code == 401
 
 
-def test_an_api_token_is_no_session(server):
+# ---- the list of one's own ----
+
+def sessions(client):
+    r = client.ask("GET", "/api/v1/sessions") if isinstance(client, Browser) else client.get("/api/v1/sessions")
+    assert r.status_code == 200, r.text
+    return r.json()["items"]
+
+
+def test_where_one_is_logged_in(server, browser):
+    (own,) = [s for s in sessions(browser) if s["current"]]
+    assert own["kind"] == "browser" and own["address"].startswith("127.0.0.1") and own["agent"] == browser.headers["User-Agent"]
+    with server.login("alice") as c:
+        (script,) = [s for s in sessions(c) if s["current"]]
+        assert script["kind"] == "token" and int(script["id"]) > int(own["id"])
+        assert [s["current"] for s in sessions(browser) if s["id"] == script["id"]] == [False]
+        assert browser.cookie not in str(sessions(c)) and c.token not in str(sessions(c))
+    with server.login("bob") as c:
+        assert own["id"] not in [s["id"] for s in sessions(c)]
+
+
+def test_ending_another_session(server, browser):
+    with server.login("alice") as c:
+        (other,) = [s["id"] for s in sessions(c) if s["current"]]
+        assert browser.ask("DELETE", f"/api/v1/sessions/{other}").status_code == 204
+        got = server.audit("--event", "session.revoked")[-1]
+        assert got["user"] == "alice" and int(got["detail"]["session"]) == int(other)
+        assert c.get(SELF).status_code == 401
+    assert other not in [s["id"] for s in sessions(browser)]
+    assert browser.ask("DELETE", f"/api/v1/sessions/{other}").status_code == 404
+    assert browser.ask("GET", SELF).status_code == 200
+
+
+def test_a_download_ends_with_its_session(server, browser, big):
+    """The connection is cut, not served to its end."""
+    with server.login("alice") as c:
+        (other,) = [s["id"] for s in sessions(c) if s["current"]]
+        with c.get(f"/api/v1/files/{big}/download", stream=True) as r:
+            got = len(r.raw.read(1000))
+            assert browser.ask("DELETE", f"/api/v1/sessions/{other}").status_code == 204
+            try:
+                while more := len(r.raw.read(1 << 16)):
+                    got += more
+            except (urllib3.exceptions.HTTPError, OSError):
+                pass
+        assert got < int(r.headers["Content-Length"]) == BIG
+
+
+@pytest.fixture()
+def big(alice):
+    home = alice.get(SELF).json()["homeFolderID"]
+    r = alice.post(f"/api/v1/folders/{home}/files", files={"file": (secrets.token_hex(8) + ".bin", bytes(BIG))})
+    assert r.status_code == 201, r.text
+    yield r.json()["id"]
+    assert alice.delete(f"/api/v1/files/{r.json()['id']}").status_code == 204
+
+
+def test_other_peoples_sessions(server, browser):
+    (own,) = [s["id"] for s in sessions(browser) if s["current"]]
+    with server.login("bob") as c:
+        for number in (own, "0", "987654321", "x", "-1", "99999999999999999999"):
+            assert c.delete(f"/api/v1/sessions/{number}").status_code == 404, number
+        assert c.get(SELF).status_code == 200
+    assert browser.ask("GET", SELF).status_code == 200
+
+
+def test_an_api_token_has_no_business_with_them(server):
     token = server.run("token", "add", "bob", "--name", secrets.token_hex(4), "--json").json()["token"]
     with server.anonymous() as c:
         head = {"Authorization": f"Bearer {token}"}
-        assert c.delete("/api/v1/sessions/current", headers=head).status_code == 404
+        for method, url in [("DELETE", "/api/v1/sessions/current"), ("DELETE", "/api/v1/sessions/1"), ("GET", "/api/v1/sessions")]:
+            assert c.request(method, url, headers=head).status_code == 403
         assert c.get(SELF, headers=head).status_code == 200
 
 

@@ -193,6 +193,10 @@ def token(server, reader):
     with Browser(server) as c:
         c.reader = reader
         assert c.sign_in("bob").status_code == 200
+        with server.login("bob") as other:
+            (second,) = [s for s in c.ask("GET", "/api/v1/sessions").json()["items"] if s["kind"] == "token" and s["agent"] == other.headers["User-Agent"]][-1:]
+            assert c.ask("DELETE", f"/api/v1/sessions/{second['id']}").status_code == 204
+            assert c.ask("DELETE", f"/api/v1/sessions/{second['id']}").status_code == 404
         assert c.ask("DELETE", "/api/v1/sessions/current").status_code == 204
         assert c.ask("DELETE", "/api/v1/sessions/current").status_code == 401
     with server.anonymous() as c:

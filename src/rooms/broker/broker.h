@@ -335,6 +335,8 @@ int handle_token_refresh(struct broker *b, struct worker *w, struct span body);
 int handle_token_revoke(struct broker *b, struct worker *w, struct span body);
 int handle_self(struct broker *b, struct worker *w, struct span body);
 int handle_org_get(struct broker *b, struct worker *w, struct span body);
+int handle_session_next(struct broker *b, struct worker *w, struct span body);
+int handle_session_end(struct broker *b, struct worker *w, struct span body);
 int handle_nonce_get(struct broker *b, struct worker *w, struct span body);
 int handle_pass_get(struct broker *b, struct worker *w, struct span body);
 int handle_login_pass(struct broker *b, struct worker *w, struct span body);

@@ -5,6 +5,7 @@
 #include "rooms/broker/ring_stage.h"
 
 #include "base/text.h"
+#include "rooms/broker/login.h"
 #include "rooms/broker/proof.h"
 
 /* A proof with this nonce whose signature is that of something else: RFC 9449 figure 2's key. */
@@ -111,12 +112,64 @@ test_passes(void **state)
 	worker_free(w), worker_free(two);
 }
 
+/* Where somebody is logged in, whatever the door; what is over is not there, nor what is another's.
+ */
+static void
+test_own_sessions(void **state)
+{
+	struct stage *s = *state;
+	struct tokens t, u;
+	struct worker_end *w = login(s, "alice", &t), *two = login(s, "alice", &u);
+	struct worker_end *sftp = login_sftp(s, "alice"), *bob = login(s, "bob", &u);
+	struct ipc_session_row rows[4];
+	struct session_tokens none = {.session = 0};
+	uint64_t after = 0;
+
+	/* the row that a login by SSH makes; login_sftp has one of the HTTPS door */
+	assert_int_equal(
+	    session_add(s->b, &worker_find(s->b, sftp->serial)->actor, DOOR_SFTP, &none), SP_OK);
+
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(ASK(w, session_next, .after = after), IPC_SESSION_ROW);
+		assert_int_equal(ipc_get_session_row(span_of(w->body, w->len), &rows[i]), SP_OK);
+		after = rows[i].id;
+		assert_int_equal(rows[i].current, i == 0);
+		assert_int_equal(rows[i].sftp, i == 3);
+		assert_int_equal(rows[i].bound, 0);
+		assert_int_equal(rows[i].end_us == 0, i == 3);
+	}
+	REFUSES(w, SP_ENOTFOUND, session_next, .after = after);
+	REFUSES(bob, SP_ENOTFOUND, session_end, .session = rows[1].id);
+	/* the connection that the other session has ends; so does that of the SFTP door; one's own
+	 * is told that it is done */
+	(void)ASK(w, session_end, .session = rows[1].id); /* the other's end is seen first */
+	assert_int_equal(wait_reply(w), IPC_DONE);
+	(void)ASK(w, session_end, .session = rows[3].id);
+	assert_int_equal(wait_reply(w), IPC_DONE);
+	assert_int_equal(count_events(s, EVENT_SESSION_REVOKED), 2);
+	assert_true(worker_find(s->b, two->serial)->is_dead);
+	assert_true(worker_find(s->b, sftp->serial)->is_dead);
+	REFUSES(w, SP_ENOTFOUND, session_end, .session = rows[1].id);
+	assert_int_equal(ASK(w, session_end, 0), IPC_DONE);
+	assert_int_equal(count_events(s, EVENT_LOGOUT), 1);
+	REFUSES(w, SP_ESESSION, session_next, 0);
+	/* one that was idle for too long is not listed, even before it is swept away */
+	now_us += s->b->start.conf.session_idle * 1000000 - 1;
+	struct worker_end *late = login(s, "bob", &u);
+	now_us += 1;
+	assert_int_equal(ASK(late, session_next, 0), IPC_SESSION_ROW);
+	assert_int_equal(ipc_get_session_row(span_of(late->body, late->len), &rows[0]), SP_OK);
+	assert_int_equal(rows[0].current, 1);
+	worker_free(w), worker_free(two), worker_free(sftp), worker_free(bob), worker_free(late);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    RING(test_nonces_run_out),
 	    RING(test_passes),
+	    RING(test_own_sessions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

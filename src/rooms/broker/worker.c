@@ -31,6 +31,8 @@ static const struct {
     {IPC_LOGIN_PASS, FIRST, handle_login_pass},
     {IPC_NONCE_GET, FIRST, handle_nonce_get},
     {IPC_PASS_GET, BEGIN, handle_pass_get},
+    {IPC_SESSION_NEXT, BEGIN, handle_session_next},
+    {IPC_SESSION_END, BEGIN, handle_session_end},
     {IPC_LOGIN_TICKET, FIRST, handle_login_ticket},
     {IPC_LOGIN_KEY, FIRST, handle_login_key},
     {IPC_LOGIN_SECRET, FIRST, handle_login_secret},

@@ -49,6 +49,8 @@ void ring_rec_of_entry(const struct ipc_entry *e, struct ipc_entry_rec *ret);
 	X(login_token, principal, PRINCIPAL)                                                       \
 	X(login_pass, principal, PRINCIPAL)                                                        \
 	X(nonce_get, nonce, NONCE)                                                                 \
+	X(session_next, session_row, SESSION_ROW)                                                  \
+	X(session_end, done, DONE)                                                                 \
 	X(pass_get, pass, PASS)                                                                    \
 	X(ticket_get, ticket, TICKET)                                                              \
 	X(login_ticket, session, SESSION)                                                          \

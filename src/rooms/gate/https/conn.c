@@ -58,7 +58,6 @@ request_forget(struct conn *c)
 	c->head.n_fields = 0;
 	c->sent = c->head_method = c->token_shown = c->parsed = false;
 	c->nonce_shown = false;
-	c->shown = span_of(NULL, 0);
 	c->route = NULL;
 }
 
@@ -172,7 +171,6 @@ authenticate(struct conn *c)
 	rc = bearer(c, &m.token);
 	if (rc < 0)
 		return rc;
-	c->shown = m.token;
 	c->token_shown = true;
 	if (c->token_len != 0 && secret_eq(m.token, span_of(c->token, c->token_len)))
 		return SP_OK;

@@ -77,7 +77,6 @@ struct conn {
 	bool token_shown;  /* this request carried a token */
 	char token[256]; /* the bearer token that was proved on this connection; wiped at the end */
 	size_t token_len;
-	struct span shown; /* the token of this request, proved or not */
 	char nonce[64];	   /* for the next proof of a browser's session; empty: it has none */
 	int64_t nonce_ms;  /* when it was asked for */
 	bool nonce_shown;  /* this request's reply carries it */

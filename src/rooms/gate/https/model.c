@@ -309,3 +309,19 @@ model_org(struct json *j, const struct ipc_org *o)
 		json_kstr(j, empty[i], SPAN_LIT(""));
 	json_close(j, '}');
 }
+
+void
+model_session(struct json *j, const struct ipc_session_row *s)
+{
+	json_open(j, '{');
+	id_str(j, "id", s->id);
+	json_kstr(j, "kind",
+	    s->sftp ? SPAN_LIT("sftp") : s->bound ? SPAN_LIT("browser") : SPAN_LIT("token"));
+	json_kbool(j, "current", s->current);
+	stamp(j, "createdTime", s->created_us);
+	stamp(j, "lastUsedTime", s->used_us);
+	stamp_or_null(j, "expiryTime", s->end_us);
+	json_kstr(j, "address", s->address);
+	json_kstr(j, "agent", s->agent);
+	json_close(j, '}');
+}

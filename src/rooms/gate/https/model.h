@@ -23,6 +23,9 @@ void model_version(struct json *j, const struct ipc_entry_rec *e);
 void model_user(struct json *j, const struct ipc_user *u);
 void model_org(struct json *j, const struct ipc_org *o);
 
+/* model_session - where somebody is logged in: our own too. */
+void model_session(struct json *j, const struct ipc_session_row *s);
+
 /* model_is_new - MOVEit's "new": nobody has read this file yet. */
 bool model_is_new(const struct ipc_entry_rec *e);
 #endif

@@ -92,6 +92,21 @@ router_find(unsigned listener, struct span method, struct span path, const struc
 	return there ? SP_EMETHOD : SP_ENOROUTE;
 }
 
+/* Does a row before this one say the same method of this path? */
+static bool
+said_before(size_t row, struct span path)
+{
+	for (size_t i = 0; i < row; i++) {
+		struct span param[ROUTE_PARAMS_MAX];
+
+		if (routes[i].listener == routes[row].listener &&
+		    strcmp(routes[i].method, routes[row].method) == 0 &&
+		    matches(routes[i].pattern, path, param))
+			return true;
+	}
+	return false;
+}
+
 void
 router_allow(unsigned listener, struct span path, struct text *t)
 {
@@ -100,7 +115,8 @@ router_allow(unsigned listener, struct span path, struct text *t)
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		struct span param[ROUTE_PARAMS_MAX];
 
-		if (routes[i].listener != listener || !matches(routes[i].pattern, path, param))
+		if (routes[i].listener != listener || !matches(routes[i].pattern, path, param) ||
+		    said_before(i, path))
 			continue;
 		if (t->len != 0)
 			text_str(t, ", ");

@@ -1,6 +1,7 @@
 /* session.c - see session.h. */
 #include "rooms/gate/https/session.h"
 
+#include "rooms/gate/https/model.h"
 #include "rooms/gate/https/router.h"
 #include "sys/clock.h"
 
@@ -104,7 +105,6 @@ session_prove(struct conn *c)
 
 	if (rc != 1 || m.token.len == 0 || m.token.len > 255 || !utf8_valid(m.token))
 		return SP_EAUTH;
-	c->shown = m.token;
 	c->token_shown = true;
 	c->token_len =
 	    0; /* a token that was proved before on this connection is to be proved again */
@@ -121,22 +121,65 @@ session_prove(struct conn *c)
 	return rc;
 }
 
-int
-session_end(struct conn *c)
+/* The cookie goes with its session; who has none is told to forget it all the same. */
+static int
+ended(struct conn *c, uint64_t session)
 {
-	struct ipc_token_revoke m = {.token = c->shown};
+	struct ipc_session_end m = {.session = session};
 	struct ipc_done done;
-	int rc;
+	int rc = ring_session_end(c->ring, &m, &done);
 
-	if (span_starts(c->shown, SPAN_LIT("spt_"))) /* an API token belongs to no session */
-		return SP_ENOTFOUND;
-	rc = ring_token_revoke(c->ring, &m, &done);
 	if (rc < 0)
 		return rc;
 	c->token_len = 0;
 	reply_begin(c, 204);
-	reply_field(c, "Set-Cookie", "%s=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0",
-	    SESSION_COOKIE);
+	if (session == 0)
+		reply_field(c, "Set-Cookie",
+		    "%s=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0", SESSION_COOKIE);
+	return reply_send(c);
+}
+
+int
+session_end(struct conn *c)
+{
+	return ended(c, 0);
+}
+
+int
+session_revoke(struct conn *c)
+{
+	uint64_t id;
+	int rc = param_id(c, 0, &id);
+
+	return rc < 0 ? rc : id == 0 ? SP_ENOTFOUND : ended(c, id);
+}
+
+int
+sessions_get(struct conn *c)
+{
+	struct ipc_session_next m = {.after = 0};
+	struct ipc_session_row row;
+	struct json *j = NULL;
+	int rc;
+
+	while ((rc = ring_session_next(c->ring, &m, &row)) == SP_OK) {
+		if (j == NULL) {
+			reply_begin(c, 200);
+			j = reply_json(c);
+			json_open(j, '{');
+			json_key(j, "items");
+			json_open(j, '[');
+		}
+		model_session(j, &row);
+		m.after = row.id;
+		rc = reply_flush(c);
+		if (rc < 0)
+			return rc;
+	}
+	if (rc != SP_ENOTFOUND || j == NULL) /* there is the one that asks */
+		return rc;
+	json_close(j, ']');
+	json_close(j, '}');
 	return reply_send(c);
 }
 
