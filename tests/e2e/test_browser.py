@@ -112,7 +112,8 @@ def test_the_cookie_alone(server, browser):
             r = refused(c.get(SELF, headers=headers), "proof")
             assert "alice" not in r.text and 'DPoP algs="ES256", error="invalid_dpop_proof"' == r.headers["WWW-Authenticate"] and r.headers["DPoP-Nonce"]
     got = server.audit("--event", "login.failed")[before:]
-    assert [e["detail"]["reason"] for e in got] == ["a browser's token without its proof"] * 2
+    (own,) = [s["id"] for s in sessions(browser) if s["current"]]
+    assert [e["detail"]["reason"] for e in got] == [f"a browser's token without its proof: session {own} of alice"] * 2
     assert browser.ask("GET", SELF).status_code == 200
 
 
@@ -120,7 +121,7 @@ def test_the_cookie_and_a_proof_by_another_key(server, browser):
     with Browser(server) as thief:
         thief.cookie, thief.ath, thief.nonce = browser.cookie, browser.ath, browser.nonce
         refused(thief.ask("GET", SELF), "proof")
-        assert server.audit("--event", "login.failed")[-1]["detail"]["reason"] == "wrong proof"
+        assert server.audit("--event", "login.failed")[-1]["detail"]["reason"].startswith("wrong proof: session ")
 
 
 def test_a_proof_is_taken_once(server, browser):

@@ -1,4 +1,6 @@
 /* token.c - sessions and API tokens: random, stored hashed, bound to the door they were made at. */
+#include <stdio.h>
+
 #include "base/text.h"
 #include "crypto/crypto.h"
 #include "rooms/broker/token.h"
@@ -132,8 +134,9 @@ struct token_login {
 	struct op op;
 	int64_t end_us;
 	int64_t api_token;
-	int64_t only_file; /* that a pass is for; 0: all */
-	bool is_bound;	   /* a browser's session */
+	int64_t only_file;     /* that a pass is for; 0: all */
+	bool is_bound;	       /* a browser's session */
+	int64_t session, user; /* whose token was shown, before anything is proved */
 };
 
 static void
@@ -258,6 +261,8 @@ login_session(struct broker *b, struct worker *w, const uint8_t hash[32], const 
 		*ret_reason = "token of another door";
 		return SP_EAUTH;
 	}
+	t->session = row.id;
+	t->user = row.user;
 	if ((err = check_proof(b, &row, proof, hash, ret_reason)) != SP_OK)
 		return err;
 	*ret_reason = NULL;
@@ -319,6 +324,21 @@ record_token_login(struct broker *b, struct token_login *t)
 	return ledger_record(b, &t->op, &rec, token_login_recorded);
 }
 
+/* A browser's token without what belongs to it: whose copy it may be is on record. */
+static int
+refuse_proof(struct broker *b, struct worker *w, struct span agent, const char *reason,
+    int64_t user, int64_t session)
+{
+	struct account account = {.name = ""};
+	char why[192];
+
+	if (account_by_id(b->db, user, &account) < 0)
+		return SP_EPROOF;
+	(void)snprintf(
+	    why, sizeof(why), "%s: session %lld of %s", reason, (long long)session, account.name);
+	return token_refuse(b, w, agent, why, SP_EPROOF);
+}
+
 /* what was shown, judged; then recorded, if it has to be */
 static int
 login(struct broker *b, struct worker *w, struct span token, struct span agent,
@@ -326,6 +346,7 @@ login(struct broker *b, struct worker *w, struct span token, struct span agent,
 {
 	struct token_login *t;
 	const char *reason = "not a token";
+	int64_t user, session;
 	uint8_t hash[32];
 	int err = sha256(token, hash);
 
@@ -351,10 +372,12 @@ login(struct broker *b, struct worker *w, struct span token, struct span agent,
 	}
 	if (err == SP_OK && (err = record_token_login(b, t)) == SP_OK)
 		return SP_OK;
+	user = t->user;
+	session = t->session;
 	op_end(b, &t->op);
-	return (err == SP_EAUTH || err == SP_EPROOF) && reason != NULL
-		   ? token_refuse(b, w, agent, reason, err)
-		   : err;
+	if (err == SP_EPROOF && reason != NULL)
+		return refuse_proof(b, w, agent, reason, user, session);
+	return err == SP_EAUTH && reason != NULL ? token_refuse(b, w, agent, reason, err) : err;
 }
 
 int
