@@ -296,3 +296,47 @@ def test_numbers_of_others_are_like_nothing(server, alice, bob):
     assert alice.delete(f"/api/v1/files/{file}").status_code in (403, 404)
     assert upload(alice, home, "x.txt", b"x").status_code in (403, 404)
     assert bob.get(f"/api/v1/files/{file}/download").content == b"bob"
+
+
+class TestDetailedSearch:
+    """GET /files/detailed: row 9 of MOVEit's table."""
+
+    @pytest.fixture(scope="class")
+    def root(self, alice):
+        home = alice.get("/api/v1/users/self").json()["homeFolderID"]
+        root = alice.post(f"/api/v1/folders/{home}/subfolders", json={"name": "search"}).json()
+        inner = alice.post(f"/api/v1/folders/{root['id']}/subfolders", json={"name": "Inner"}).json()
+        other = alice.post(f"/api/v1/folders/{home}/subfolders", json={"name": "searching"}).json()
+        for folder, name, size in [(root, "a.csv", 3), (root, "B.CSV", 1), (root, "c.txt", 2), (inner, "d.csv", 4), (other, "e.csv", 5)]:
+            assert alice.post(f"/api/v1/folders/{folder['id']}/files", files={"file": (name, b"x" * size)}).status_code == 201
+        return root["path"]
+
+    @pytest.mark.parametrize("path, file, more, want", [
+        ("", "*", {}, ["a.csv", "B.CSV", "c.txt"]),
+        ("/", "*", {}, ["a.csv", "B.CSV", "c.txt"]),
+        ("", "*.csv", {}, ["a.csv", "B.CSV"]),
+        ("", "?.csv", {"recursive": "true"}, ["a.csv", "B.CSV", "d.csv"]),
+        ("*", "*.csv", {}, ["a.csv", "B.CSV", "d.csv", "e.csv"]),
+        ("/*", "*", {}, ["d.csv"]),
+        ("/inner", "*", {}, ["d.csv"]),
+        ("/nothing", "*", {"recursive": "true"}, []),
+        ("", "*", {"sortField": "FileSize"}, ["B.CSV", "c.txt", "a.csv"]),
+        ("", "*", {"sortField": "FileSize", "sortDirection": "desc"}, ["a.csv", "c.txt", "B.CSV"]),
+        ("", "*", {"newOnly": "true", "sinceDate": "2020-01-01 00:00:00"}, ["a.csv", "B.CSV", "c.txt"]),
+        ("", "*", {"page": "2", "perPage": "1", "name": "nothing"}, ["a.csv", "B.CSV", "c.txt"]),  # it has no pages
+    ])
+    def test_masks(self, alice, root, path, file, more, want):
+        r = alice.get("/api/v1/files/detailed", params={"pathMask": root + path, "fileMask": file, **more})
+        assert r.status_code == 200, r.text
+        names = [f["name"] for f in r.json()]
+        assert (names if "sortField" in more else sorted(names, key=str.lower)) == want
+        assert all(alice.get(f"/api/v1/files/{f['id']}").json()["path"] == f["path"] for f in r.json())
+
+    def test_both_masks_are_needed(self, alice, root):
+        for params in ({}, {"pathMask": root}, {"fileMask": "*"}, {"pathMask": "", "fileMask": "*"}, {"pathMask": root, "fileMask": "x" * 256},
+                       {"pathMask": "x" * 1025, "fileMask": "*"}, {"pathMask": root, "fileMask": "*", "recursive": "perhaps", "sinceDate": "x"}):
+            assert alice.get("/api/v1/files/detailed", params=params).status_code in (400, 413), params
+
+    def test_what_others_have_is_not_found(self, server, bob, root):
+        assert bob.get("/api/v1/files/detailed", params={"pathMask": root, "fileMask": "*", "recursive": "true"}).json() == []
+        assert all("search" not in f["path"] for f in bob.get("/api/v1/files/detailed", params={"pathMask": "*", "fileMask": "*"}).json())

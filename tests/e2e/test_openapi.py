@@ -256,6 +256,9 @@ def lists(alice, reader, place):
         assert asked(alice, reader, "GET", url, params={"page": "x"}).status_code == 400
     assert asked(alice, reader, "GET", "/api/v1/files", params={"newOnly": "true", "sinceDate": "2020-01-01 00:00:00"}).status_code == 200
     assert asked(alice, reader, "GET", "/api/v1/files", params={"sinceDate": "yesterday"}).status_code == 400
+    found = asked(alice, reader, "GET", "/api/v1/files/detailed", params={"pathMask": place["path"], "fileMask": "*", "recursive": "true"})
+    assert found.status_code == 200 and found.json()
+    assert asked(alice, reader, "GET", "/api/v1/files/detailed", params={"pathMask": "/"}).status_code == 400
     assert asked(alice, reader, "GET", f"/api/v1/folders/{NOBODY}/content").status_code == 404
 
 

@@ -37,6 +37,34 @@ files_get(struct conn *c)
 	return rc < 0 ? rc : list_reply(c, &l);
 }
 
+/* MOVEit's search: both masks are needed; no pages. */
+int
+files_detailed_get(struct conn *c)
+{
+	struct listing l = {.request = {.by = BY_PATH, .path = SPAN_LIT("/"), .what = 2 | 4},
+	    .sort = "path",
+	    .row = model_file_details,
+	    .bare = true};
+	uint8_t folder[1024], name[255];
+	int n = query_str(c, "pathMask", folder, sizeof(folder));
+	int k = query_str(c, "fileMask", name, sizeof(name));
+	int rc = n < 0 ? n : k < 0 ? k : SP_OK;
+
+	if (rc == SP_OK && (n == 0 || k == 0))
+		return reply_problem(c, SP_ESYNTAX, "pathMask and fileMask are needed");
+	if (n > 1 && folder[n - 1] == '/') /* as in a path */
+		n--;
+	l.folder_mask = span_of(folder, n > 0 ? (size_t)n : 0);
+	l.request.mask = span_of(name, k > 0 ? (size_t)k : 0);
+	if (rc == SP_OK)
+		rc = query_bool(c, "recursive", &l.below);
+	if (rc == SP_OK)
+		rc = since_date(c, &l.request.newer_than_us);
+	if (rc == SP_OK)
+		rc = query_bool(c, "newOnly", &l.only_new);
+	return rc < 0 ? rc : list_reply(c, &l);
+}
+
 int
 file_get(struct conn *c)
 {

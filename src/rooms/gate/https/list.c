@@ -47,6 +47,8 @@ page_of_query(struct conn *c, struct listing *l, struct page *p)
 		p->per_page = PER_PAGE_DEFAULT;
 	if (p->per_page > PER_PAGE_MAX)
 		p->per_page = PER_PAGE_MAX;
+	if (l->bare)
+		*p = (struct page){.page = 1, .per_page = UINT32_MAX};
 	n = query_str(c, "sortField", p->field, sizeof(p->field));
 	if (n < 0)
 		return n;
@@ -61,6 +63,8 @@ page_of_query(struct conn *c, struct listing *l, struct page *p)
 		return n;
 	l->request.descending =
 	    l->versions || (n >= 4 && span_ieq_str(span_of(direction, 4), "desc"));
+	if (l->bare)
+		return SP_OK;
 	n = query_str(c, "name", p->mask, sizeof(p->mask));
 	if (n < 0)
 		return n;
@@ -104,10 +108,33 @@ mask_matches(struct span mask, struct span s)
 	return m == mask.len;
 }
 
+/* Is it in such a folder, or, if that is enough, below one? */
+static bool
+is_in(const struct listing *l, struct span path)
+{
+	do {
+		while (path.len != 0 && path.ptr[path.len - 1] != '/')
+			path.len--;
+		if (path.len > 1)
+			path.len--;
+		if (mask_matches(l->folder_mask, path))
+			return true;
+	} while (l->below && path.len > 1);
+	return false;
+}
+
+static bool
+is_filtered(const struct listing *l)
+{
+	return l->only_new || l->path_mask.len != 0 || l->folder_mask.len != 0;
+}
+
 static bool
 wanted(const struct listing *l, const struct ipc_entry_rec *e)
 {
 	if (l->only_new && !model_is_new(e))
+		return false;
+	if (l->folder_mask.len != 0 && !is_in(l, e->path))
 		return false;
 	return l->path_mask.len == 0 || mask_matches(l->path_mask, e->path);
 }
@@ -157,7 +184,7 @@ fetch(struct conn *c, const struct listing *l, struct ipc_entries *ret)
 static int
 write_items(struct conn *c, struct listing *l, struct page *p, struct ipc_entries *first)
 {
-	bool filtered = l->only_new || l->path_mask.len != 0;
+	bool filtered = is_filtered(l);
 	uint64_t want = filtered ? first->total : p->per_page, done = 0;
 	struct ipc_entries m = *first;
 
@@ -222,7 +249,7 @@ list_reply(struct conn *c, struct listing *l)
 	if (rc < 0)
 		return rc;
 	l->request.limit = FETCH;
-	if (!l->only_new && l->path_mask.len == 0) {
+	if (!is_filtered(l) && !l->bare) {
 		l->request.offset = (p.page - 1) * p.per_page;
 		if (p.per_page < FETCH)
 			l->request.limit = (uint32_t)p.per_page;
@@ -232,13 +259,17 @@ list_reply(struct conn *c, struct listing *l)
 		return rc;
 	reply_begin(c, 200);
 	j = reply_json(c);
-	json_open(j, '{');
-	json_key(j, "items");
+	if (!l->bare) {
+		json_open(j, '{');
+		json_key(j, "items");
+	}
 	json_open(j, '[');
 	rc = write_items(c, l, &p, &m);
 	if (rc < 0)
 		return rc;
 	json_close(j, ']');
+	if (l->bare)
+		return reply_send(c);
 	write_paging(j, l, &p);
 	if (l->stamp)
 		write_stamp(j);
