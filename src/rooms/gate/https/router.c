@@ -71,52 +71,49 @@ method_matches(const char *want, struct span got)
 	return span_eq_str(got, want) || (span_eq_str(got, "HEAD") && strcmp(want, "GET") == 0);
 }
 
+/* Row i, if its pattern is that of the path: the first that matches.  /a/b is not also an /a/{id}. */
+static bool
+is_of(size_t i, unsigned listener, struct span path, const char **pattern,
+    struct span param[ROUTE_PARAMS_MAX])
+{
+	if (routes[i].listener != listener ||
+	    (*pattern != NULL && strcmp(*pattern, routes[i].pattern) != 0) ||
+	    !matches(routes[i].pattern, path, param))
+		return false;
+	*pattern = routes[i].pattern;
+	return true;
+}
+
 int
 router_find(unsigned listener, struct span method, struct span path, const struct route **ret,
     struct span ret_param[ROUTE_PARAMS_MAX])
 {
-	bool there = false;
+	const char *pattern = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		struct span param[ROUTE_PARAMS_MAX] = {span_of(NULL, 0), span_of(NULL, 0)};
 
-		if (routes[i].listener != listener || !matches(routes[i].pattern, path, param))
+		if (!is_of(i, listener, path, &pattern, param))
 			continue;
-		there = true;
 		if (!method_matches(routes[i].method, method))
 			continue;
 		*ret = &routes[i];
 		memcpy(ret_param, param, sizeof(param));
 		return SP_OK;
 	}
-	return there ? SP_EMETHOD : SP_ENOROUTE;
-}
-
-/* Does a row before this one say the same method of this path? */
-static bool
-said_before(size_t row, struct span path)
-{
-	for (size_t i = 0; i < row; i++) {
-		struct span param[ROUTE_PARAMS_MAX];
-
-		if (routes[i].listener == routes[row].listener &&
-		    strcmp(routes[i].method, routes[row].method) == 0 &&
-		    matches(routes[i].pattern, path, param))
-			return true;
-	}
-	return false;
+	return pattern != NULL ? SP_EMETHOD : SP_ENOROUTE;
 }
 
 void
 router_allow(unsigned listener, struct span path, struct text *t)
 {
+	const char *pattern = NULL;
 	bool has_options = false;
 
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		struct span param[ROUTE_PARAMS_MAX];
 
-		if (routes[i].listener != listener || !matches(routes[i].pattern, path, param) ||
-		    said_before(i, path))
+		if (!is_of(i, listener, path, &pattern, param))
 			continue;
 		if (t->len != 0)
 			text_str(t, ", ");

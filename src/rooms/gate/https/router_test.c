@@ -22,6 +22,12 @@ test_find(void **state)
 	    {"POST", "/api/v1/token", 1, SP_ENOROUTE, NULL, "", ""},
 	    {"GET", "/api/v1/files", 0, 0, files_get, "", ""},
 	    {"GET", "/api/v1/files/12", 0, 0, file_get, "12", ""},
+	    /* the first pattern that matches is the path's */
+	    {"GET", "/api/v1/files/detailed", 0, 0, files_detailed_get, "", ""},
+	    {"DELETE", "/api/v1/files/detailed", 0, SP_EMETHOD, NULL, "", ""},
+	    {"DELETE", "/api/v1/sessions/current", 0, 0, session_end, "", ""},
+	    {"DELETE", "/api/v1/sessions/7", 0, 0, session_revoke, "7", ""},
+	    {"POST", "/api/v1/files/by-path/copy", 0, SP_EMETHOD, NULL, "", ""},
 	    {"GET", "/api/v1/files/12/", 0, 0, file_get, "12", ""},
 	    {"GET", "/api/v1/files/12/download", 0, 0, file_download, "12", ""},
 	    {"GET", "/api/v1/files/12/download/x", 0, SP_ENOROUTE, NULL, "", ""},
