@@ -61,7 +61,7 @@ def test_limits_of_fields(evil, who):
             with fresh(evil, who) as w:
                 try:
                     w.send("broker", filled(rule))
-                    assert w.reply().name in ("FAILED", "DONE", "ENTRIES", "ORG", "USER"), rule.name
+                    assert w.reply().name in ("FAILED", "DONE", "ENTRIES", "ORG", "USER", "NONCE"), rule.name
                 except (Gone, Closed):
                     audit.expect(w.peer, "worker.violation", "seen by broker", rule.name)
             whole = filled(rule, least=True)

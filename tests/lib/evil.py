@@ -56,7 +56,7 @@ def _rules():
     greatest = {"UINT64_MAX": 2**64 - 1, "INT64_MAX": 2**63 - 1, "UINT32_MAX": 2**32 - 1, "INT32_MAX": 2**31 - 1, "UINT16_MAX": 2**16 - 1}
     out = []
     for name, low, senders, receivers, phase in re.findall(r"^IPC_MSG\(\d+, (\w+), (\w+), ([^,]+), ([^,]+), (\w+), \d\)", text, re.M):
-        body = re.sub(r"(IPC_TARGET|IPC_ENTRY)\(F\)", lambda m: macros[m.group(1)], macros[f"IPC_FIELDS_{low}"])
+        body = re.sub(r"(IPC_[A-Z]+)\(F\)", lambda m: macros[m.group(1)], macros[f"IPC_FIELDS_{low}"])
         fields = [(kind, field, greatest.get(top) if top in greatest else int(top))
                   for kind, field, top in re.findall(r"F\((\w+), (\w+), (\w+)\)", body)]
         out.append(Rule(name, _rooms(senders), _rooms(receivers), phase, fields))

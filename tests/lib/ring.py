@@ -26,7 +26,7 @@ PATIENCE = 20
 def _table():
     text = re.sub(r"/\*.*?\*/", "", (TOP / "src/ipc/protocol.def").read_text(), flags=re.S).replace("\\\n", " ")
     macros = dict(re.findall(r"#define (\w+)(?:\(F\))?[ \t]+(.*)", text))
-    fields = lambda body: re.findall(r"F\((\w+), (\w+), [^)]*\)", re.sub(r"(IPC_TARGET|IPC_ENTRY)\(F\)", lambda m: macros[m.group(1)], body))
+    fields = lambda body: re.findall(r"F\((\w+), (\w+), [^)]*\)", re.sub(r"(IPC_[A-Z]+)\(F\)", lambda m: macros[m.group(1)], body))
     rows = re.findall(r"^IPC_MSG\((\d+), (\w+), (\w+),", text, re.M)
     return {NAME: (int(number), fields(macros[f"IPC_FIELDS_{name}"])) for number, NAME, name in rows}
 

@@ -11,7 +11,7 @@ import pytest
 
 from lib.instance import ORDINARY_UID
 
-VERBS = ("users", "users/1", "orgs", "organizations", "settings", "config", "admin", "tokens", "sessions", "keys", "audit", "logs", "tasks", "hosts", "webauto", "metrics", "health", "shutdown", "backup", "groups", "acl")
+VERBS = ("users", "users/1", "orgs", "organizations", "settings", "config", "admin", "tokens", "session", "keys", "audit", "logs", "tasks", "hosts", "webauto", "metrics", "health", "shutdown", "backup", "groups", "acl")
 
 
 def test_administration_has_no_public_route(house):
