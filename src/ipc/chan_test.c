@@ -61,7 +61,7 @@ a_message_arrives(void **state)
 {
 	struct pair *p = *state;
 	struct chan_msg m;
-	struct ipc_stat in = {BY_PATH, 0, SPAN_LIT("/a"), 1, 0}, out;
+	struct ipc_stat in = {.by = BY_PATH, .path = SPAN_LIT("/a"), .counts = 1}, out;
 
 	assert_int_equal(receive(&p->broker, PH_ANY, &m), 0); /* none yet */
 	assert_int_equal(chan_send_stat(&p->worker, &in, -1), 0);

@@ -1,4 +1,5 @@
 """GET /api/v1/openapi.json: the document holds, and every reply of every operation is what the document says."""
+import base64
 import hashlib
 import json
 import pathlib
@@ -13,7 +14,7 @@ from lib.browser import Browser
 from lib.instance import PASSWORD
 
 ROOT = pathlib.Path(__file__).parents[2]
-METHODS = ("get", "put", "post", "delete", "patch")
+METHODS = ("get", "put", "post", "delete", "patch", "options")
 NOBODY = 987654321  # a number that nothing has
 
 
@@ -153,6 +154,7 @@ def test_every_operation_answers_as_it_says(server, alice, bob, reader):
     other = ask("POST", f"/api/v1/folders/{place['id']}/subfolders", json={"name": "other"}).json()
     by_path(alice, reader, place["path"])
     file = by_number(alice, reader, place, other)
+    tus(alice, reader, place)
     with Browser(server) as c:
         c.reader = reader
         assert c.sign_in("alice").status_code == 200
@@ -174,11 +176,27 @@ def test_every_operation_answers_as_it_says(server, alice, bob, reader):
                 "/api/v1/folders/{id}/subfolders/{folder}"}
     with server.anonymous() as c:
         for method, path in operations(reader.doc):
-            if path not in harmless and not path.startswith("/api/v1/token") and path != "/api/v1/info":
+            if path not in harmless and not path.startswith("/api/v1/token") and path != "/api/v1/info" and method != "options":
                 url = path.replace("/{path}", place["path"])
                 assert asked(c, reader, method.upper(), re.sub(r"{\w+}", str(NOBODY), url)).status_code == 401
     kinds = {key for key in operations(reader.doc) if any(s[:2] == key and s[2] >= 400 for s in reader.seen)}
-    assert set(operations(reader.doc)) - kinds <= {(m, p) for m, p in operations(reader.doc) if p in harmless}
+    assert set(operations(reader.doc)) - kinds <= {(m, p) for m, p in operations(reader.doc) if p in harmless or m == "options"}
+
+
+def tus(alice, reader, place):
+    url, said = "/api/v1/tus", {"Tus-Resumable": "1.0.0"}
+    pairs = ",".join(f"{k} {base64.b64encode(str(v).encode()).decode()}" for k, v in (("folder", place["id"]), ("filename", "tus.bin")))
+    assert asked(alice, reader, "OPTIONS", url).status_code == 204
+    made = asked(alice, reader, "POST", url, headers={**said, "Upload-Length": "9", "Upload-Metadata": pairs})
+    assert made.status_code == 201
+    one = made.headers["Location"]
+    octets = {**said, "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+    digest = base64.b64encode(hashlib.sha256(b"x").digest()).decode()
+    assert asked(alice, reader, "PATCH", one, data=b"y", headers={**octets, "Upload-Checksum": "sha256 " + digest}).status_code == 460
+    assert asked(alice, reader, "PATCH", one, data=b"x", headers=octets).status_code == 204
+    assert asked(alice, reader, "GET", one, headers=said).status_code == asked(alice, reader, "HEAD", one, headers=said).status_code == 200
+    assert asked(alice, reader, "DELETE", one, headers=said).status_code == 204
+    assert asked(alice, reader, "DELETE", one).status_code == 412
 
 
 def token(server, reader):

@@ -1,5 +1,6 @@
 """Every row of routes.def from outside: without a session, with one that ended, with another user's, with another organisation's, with a
 wrong method, on the wrong listener.  A new row is tested by being there."""
+import base64
 import pathlib
 import re
 import secrets
@@ -15,12 +16,17 @@ ROUTES = ROW.findall(TABLE.read_text())
 PUBLIC = [r for r in ROUTES if r[2] == "PUBLIC"]
 CLOSED = [r for r in PUBLIC if r[3] != "NONE"]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "CONNECTX"]
-OPEN = {("POST", "/api/v1/token"), ("POST", "/api/v1/token/revoke"), ("GET", "/api/v1/info"), ("GET", "/metrics"), ("GET", "/health")}
+OPEN = {("POST", "/api/v1/token"), ("POST", "/api/v1/token/revoke"), ("GET", "/api/v1/info"), ("GET", "/metrics"), ("GET", "/health"), ("OPTIONS", "/api/v1/tus")}
 SECRET = "hidden-" + secrets.token_hex(8)
 
 
 def label(row):
     return f"{row[0]} {row[1]}"
+
+
+def tus_fields(folder):
+    pairs = ",".join(f"{k} {base64.b64encode(str(v).encode()).decode()}" for k, v in (("folder", folder), ("filename", SECRET + "-tus")))
+    return {"Tus-Resumable": "1.0.0", "Upload-Length": "7", "Upload-Metadata": pairs, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +36,8 @@ def things(server, alice):
     place = alice.post(f"/api/v1/folders/{home}/subfolders", json={"name": SECRET}).json()
     inner = alice.post(f"/api/v1/folders/{place['id']}/subfolders", json={"name": SECRET + "-inner"}).json()
     file = alice.post(f"/api/v1/folders/{place['id']}/files", files={"file": (SECRET + ".txt", SECRET)}).json()
-    return {"folder": place["id"], "inner": inner["id"], "file": file["id"], "path": file["path"], "home": home}
+    tus = alice.post("/api/v1/tus", headers=tus_fields(place["id"]))
+    return {"tus": tus.headers["Location"].rpartition("/")[2], "folder": place["id"], "inner": inner["id"], "file": file["id"], "path": file["path"], "home": home}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +53,7 @@ def mallory(server):
 def address(pattern, things):
     """The pattern with alice's things in it; what we do not know of is a number that nothing has."""
     kind = pattern.split("/")[3] if pattern.count("/") > 2 else ""
-    known = {"{id}": {"files": things["file"], "folders": things["folder"]}.get(kind, 987654321), "{file}": things["file"],
+    known = {"{id}": {"files": things["file"], "folders": things["folder"], "tus": things["tus"]}.get(kind, 987654321), "{file}": things["file"],
              "{folder}": things["inner"], "/{path...}": things["path"]}
     for name, value in known.items():
         pattern = pattern.replace(name, str(value))
@@ -58,6 +65,9 @@ def ask(client, method, pattern, things, **kw):
     url = address(pattern, things)
     if method == "POST" and pattern.endswith("/files"):
         kw["files"] = {"file": ("planted", b"x")}
+    elif pattern.startswith("/api/v1/tus"):
+        kw["headers"] = {**tus_fields(things["folder"]), **kw.get("headers", {})}
+        kw["data"] = b"planted" if method == "PATCH" else None
     elif method in ("POST", "PATCH"):
         kw["json"] = {"name": "planted", "destinationFolderId": kw.pop("into", things["home"])}
     elif method == "PUT":
@@ -124,10 +134,11 @@ def test_with_another_users(request, server, alice, things, who, row):
     own = other.get("/api/v1/users/self").json()["homeFolderID"]
     if row[4] == "session_end":  # one's own, whoever asks: test_browser.py
         return
-    if "{" not in row[1] and row[0] != "GET":
+    names = "{" in row[1] or row[1] == "/api/v1/tus"  # its folder is in a field
+    if not names and row[0] != "GET":
         pytest.fail("a row that changes something and names nothing: say here what it does for another user")
     r = ask(other, row[0], row[1], things, into=own)
-    if "{" not in row[1]:
+    if not names:
         assert r.status_code < 500 and SECRET not in r.text
         return
     if "redirect" in row[4]:  # arithmetic with the numbers; what it leads to refuses

@@ -91,7 +91,7 @@ upload_keep(struct broker *b, struct upload *u, const struct actor *actor)
 {
 	const char *why = NULL;
 
-	VERIFY(!u->is_kept && u->acked != 0 && u->has_row);
+	VERIFY(!u->is_kept && (u->acked != 0 || u->tag != 0) && u->has_row);
 	if (folder_chain(b->db, u->folder, u->chain, &u->n_chain) != SP_OK)
 		why = "its folder is gone";
 	else if (b->n_kept >= KEPT_MAX)
@@ -155,6 +155,8 @@ take_row(struct sql *q, struct upload *u)
 	u->acked = (uint64_t)sql_i64(q);
 	u->created_us = sql_i64(q);
 	u->touched_us = sql_i64(q);
+	u->tag = (uint64_t)sql_i64(q);
+	u->mode = (uint8_t)sql_i64(q);
 	u->has_row = u->has_wrap = true;
 	if (blob.len != sizeof(u->blob) || wrap.len != sizeof(u->wrap))
 		return SP_EDAMAGED;
@@ -254,13 +256,13 @@ uploads_folder_moved(struct broker *b, int64_t folder)
 /* ---- STAT ---- */
 
 struct upload *
-upload_own(const struct broker *b, int64_t user, int64_t folder, const char *name)
+upload_own(const struct broker *b, int64_t user, int64_t folder, const char *name, uint64_t tag)
 {
 	struct upload *best = NULL;
 
 	for (struct upload *u = b->uploads; u != NULL; u = u->next)
-		if (u->acked != 0 && is_named(u, user, folder, name) &&
-		    (best == NULL || u->id > best->id))
+		if ((u->acked != 0 || tag != 0) && u->tag == tag &&
+		    is_named(u, user, folder, name) && (best == NULL || u->id > best->id))
 			best = u;
 	return best;
 }
@@ -288,8 +290,8 @@ stat_partial(struct broker *b, struct worker *w, const struct access *a, const s
 
 	if (err != SP_OK)
 		return err;
-	if (p.file != 0 || p.child != 0 ||
-	    (u = upload_own(b, w->actor.user, p.folder.id, p.name)) == NULL)
+	if ((p.file != 0 && m->tag == 0) || p.child != 0 ||
+	    (u = upload_own(b, w->actor.user, p.folder.id, p.name, m->tag)) == NULL)
 		return SP_ENOTFOUND;
 	e = (struct ipc_entry){
 	    .kind = 1,

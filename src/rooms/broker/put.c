@@ -34,7 +34,8 @@ store_row(struct broker *b, struct upload *u)
 {
 	int err = sql_run(b->db, SQL_UPLOAD_ADD, SI(u->id), SI(u->org), SI(u->user), SI(u->folder),
 	    ST(span_str(u->name)), ST(span_str(u->path)), SB(span_of(u->blob, 16)),
-	    SB(span_of(u->wrap, 96)), SI(u->limit), SI(/* resumable= */ 0), SI(u->created_us));
+	    SB(span_of(u->wrap, 96)), SI(u->limit), SI(/* resumable= */ u->tag != 0),
+	    SI(u->created_us), SI(u->tag), SI(u->tag != 0 ? u->mode : 0));
 
 	u->has_row = err == SP_OK;
 	return err;
@@ -61,9 +62,8 @@ hand_out(struct broker *b, struct putting *p)
 	}
 }
 
-/* HTTPS serves one request after the other, an SFTP client has several files open. */
-static unsigned
-most_of(const struct worker *w)
+unsigned
+uploads_most(const struct worker *w)
 {
 	return w->room == ROOM_WORKER_SFTP ? UPLOADS_PER_WORKER : 1;
 }
@@ -77,7 +77,7 @@ put_wrapped(struct broker *b, struct op *op, const struct answer *a)
 	struct wrap_info info = {0};
 	int err = a->err;
 
-	if (err == SP_OK && (w == NULL || w->is_dead || w->n_uploads >= most_of(w)))
+	if (err == SP_OK && (w == NULL || w->is_dead || w->n_uploads >= uploads_most(w)))
 		err = SP_ECLOSED;
 	if (err == SP_OK && (err = wrap_peek(a->wrap, &info)) == SP_OK && info.length != u->limit)
 		err = SP_ERANGE;
@@ -92,7 +92,7 @@ put_wrapped(struct broker *b, struct op *op, const struct answer *a)
 		op_fail(b, op, err == SP_ERANGE ? SP_EUNAVAIL : err, a->retry_after);
 		return;
 	}
-	if (w->room == ROOM_WORKER_SFTP)
+	if (w->room == ROOM_WORKER_SFTP || u->tag != 0)
 		kept_drop_named(b, u, &op->actor);
 	upload_give(w, u);
 	hand_out(b, p);
@@ -141,11 +141,13 @@ fill_upload(struct broker *b, struct worker *w, const struct place *p, const str
 	u->folder = p->folder.id;
 	u->mode = m->mode;
 	u->match = (int64_t)m->match;
+	u->tag = m->tag;
 	u->created_us = b->wall_us();
 	memcpy(u->name, p->name, sizeof(u->name));
 	memcpy(u->path, p->path, sizeof(u->path));
 	/* what is kept of an earlier attempt goes when this one begins */
-	old = w->room == ROOM_WORKER_SFTP ? kept_find(b, u->user, u->folder, u->name) : NULL;
+	old = w->room == ROOM_WORKER_SFTP || u->tag != 0 ? kept_find(b, u->user, u->folder, u->name)
+							 : NULL;
 	if ((err = folder_chain(b->db, u->folder, u->chain, &u->n_chain)) != SP_OK ||
 	    (err = upload_left(b, u->user, u->org, u->chain, u->n_chain, old, &left)) != SP_OK)
 		return err;
@@ -210,7 +212,7 @@ handle_put(struct broker *b, struct worker *w, struct span body)
 		upload_drop(b, w->uploads, &w->actor, "another upload began");
 	if (w->is_dead)
 		return SP_OK;
-	if (w->n_uploads >= most_of(w))
+	if (w->n_uploads >= uploads_most(w))
 		return SP_EFULL;
 	if ((err = worker_access(b, w, &a)) != SP_OK ||
 	    (err = place_find(b->db, a, m.by, (int64_t)m.id, m.path, m.name, &p)) != SP_OK)

@@ -23,6 +23,7 @@ struct upload {
 	uint64_t acked;	   /* bytes that are on record as durable; 0: it dies with its connection */
 	uint32_t epoch;	   /* of the wrap */
 	int64_t created_us, touched_us; /* touched: acked last */
+	uint64_t tag; /* as in PUT */
 	uint8_t mode;			/* as in PUT */
 	int64_t match;
 	char name[NAME_MAX_BYTES + 1];
@@ -36,6 +37,9 @@ struct upload {
 #define KEPT_PER_USER 128u /* unfinished uploads; one more, and the oldest is dropped */
 #define KEPT_MAX 8192u	   /* of all users; one more is not kept */
 
+/* uploads_most - how many a worker may have open: HTTPS serves one request after the other, an SFTP client has several files open.
+ */
+unsigned uploads_most(const struct worker *w);
 /* upload_new - an empty one in the list; NULL: no memory.  upload_find - by number, NULL: none. */
 struct upload *upload_new(struct broker *b) MUST_USE;
 struct upload *upload_find(const struct broker *b, int64_t id);
@@ -98,10 +102,11 @@ void kept_expire(struct broker *b);
  * has another place.  After the commit. */
 void kept_folder_gone(struct broker *b, const struct actor *actor);
 void uploads_folder_moved(struct broker *b, int64_t folder);
-/* upload_own - the newest upload of a user to a name that can be continued, now or when its worker
+/* upload_own - the newest upload of a user to a name and tag that can be continued, now or when its worker
  * has gone; NULL: none.  partial_place - the place that a target (by path or name) of RESUME is.
  *   errors  as place_find; SP_ENOTFOUND for other targets */
-struct upload *upload_own(const struct broker *b, int64_t user, int64_t folder, const char *name);
+struct upload *upload_own(
+    const struct broker *b, int64_t user, int64_t folder, const char *name, uint64_t tag);
 int partial_place(struct broker *b, const struct access *a, uint8_t by, int64_t id,
     struct span path, struct place *ret) MUST_USE;
 /* stat_partial - STAT of a name that has no file: the caller's own unfinished upload of it.

@@ -126,7 +126,7 @@ resume_released(struct broker *b, struct op *op, const struct answer *a)
 	DEFER(close_fd) int fd = -1;
 	int err = a->err;
 
-	if (err == SP_OK && (w == NULL || w->is_dead || w->n_uploads >= UPLOADS_PER_WORKER))
+	if (err == SP_OK && (w == NULL || w->is_dead || w->n_uploads >= uploads_most(w)))
 		err = SP_ECLOSED;
 	if (err == SP_OK && (u == NULL || !u->is_kept))
 		err = SP_ENOTFOUND;
@@ -196,9 +196,9 @@ handle_resume(struct broker *b, struct worker *w, struct span body)
 	}
 	if (p.child != 0)
 		return SP_EISFOLDER;
-	if (w->n_uploads >= UPLOADS_PER_WORKER)
+	if (w->n_uploads >= uploads_most(w))
 		return SP_EFULL;
-	if ((u = upload_own(b, w->actor.user, p.folder.id, p.name)) == NULL)
+	if ((u = upload_own(b, w->actor.user, p.folder.id, p.name, m.tag)) == NULL)
 		return SP_ENOTFOUND;
 	return begin_resume(b, w, u, p.path);
 }

@@ -245,7 +245,7 @@ uploads_lost(struct broker *b, struct worker *w)
 		struct upload *u = w->uploads;
 
 		upload_take(b, u);
-		if (u->acked != 0)
+		if (u->acked != 0 || u->tag != 0)
 			upload_keep(b, u, &w->actor);
 		else
 			upload_drop(b, u, &w->actor, "the connection ended");

@@ -288,7 +288,7 @@ receivers(uint16_t event)
 	case EVENT_FILE_CHECKED:
 		return R_SCRUBBER;
 	case EVENT_UPLOAD_RESUMED:
-		return R_WORKER_SFTP;
+		return R_WORKERS;
 	case EVENT_OTP_CHECKED:
 		return R_AUTHENTICATOR;
 	default:

@@ -57,7 +57,7 @@ request_forget(struct conn *c)
 	c->head.minor = 1;
 	c->head.n_fields = 0;
 	c->sent = c->head_method = c->token_shown = c->parsed = false;
-	c->nonce_shown = false;
+	c->nonce_shown = c->is_tus = false;
 	c->route = NULL;
 }
 

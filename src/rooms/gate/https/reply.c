@@ -20,7 +20,7 @@ reason(int status)
 	    {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"},
 	    {417, "Expectation Failed"}, {421, "Misdirected Request"},
 	    {422, "Unprocessable Content"}, {429, "Too Many Requests"},
-	    {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
+	    {460, "Checksum Mismatch"}, {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
 	    {501, "Not Implemented"}, {503, "Service Unavailable"},
 	    {505, "HTTP Version Not Supported"}, {507, "Insufficient Storage"}};
 
@@ -45,6 +45,8 @@ reply_begin(struct conn *c, int status)
 			   "Content-Security-Policy: default-src 'none'; sandbox\r\n");
 	if (c->nonce_shown)
 		reply_field(c, "DPoP-Nonce", "%s", c->nonce);
+	if (c->is_tus)
+		reply_field(c, "Tus-Resumable", "1.0.0");
 }
 
 struct text *
