@@ -1,0 +1,263 @@
+// upload.ts - the queue of uploads: three at once, with progress, conflicts, cancelling and another try.
+import * as api from './api';
+import { numbered } from './format';
+import { type Answer, Problem, send } from './http';
+import { Cell } from './observable';
+import { state as session } from './session';
+import type { Folder } from './types';
+import type { Found } from './walk';
+
+const AT_ONCE = 3;
+const DRAW_MS = 250;
+const ASK_FIRST_BYTES = 1e6; // a name that is taken shall not cost the sending of a big file
+
+export type Status = 'waiting' | 'running' | 'asking' | 'session' | 'done' | 'failed' | 'skipped' | 'cancelled';
+export type Decision = 'replace' | 'both' | 'skip';
+
+export class Task {
+	status: Status = 'waiting';
+	name: string;
+	sent = 0;
+	rate = 0;
+	error: unknown;
+	replace = false;
+	tries = 1;
+	request: XMLHttpRequest | undefined;
+	mark: { at: number; sent: number } | undefined;
+	constructor(
+		readonly id: number,
+		readonly file: File | undefined,
+		readonly top: Place,
+		readonly folders: string[],
+		readonly user: string,
+	) {
+		this.name = file ? file.name : folders[folders.length - 1] ?? '';
+	}
+	get size(): number {
+		return this.file?.size ?? 0;
+	}
+	get over(): boolean {
+		return this.status === 'done' || this.status === 'skipped' || this.status === 'cancelled';
+	}
+}
+
+interface Place {
+	id: number;
+	path: string;
+}
+
+export const tasks = new Cell<Task[]>([]);
+export const arrived = new Cell<{ folder: number } | undefined>(undefined);
+// The folder of the page asks the user; all: for those that follow, too.
+let decide: ((task: Task) => Promise<{ decision: Decision; all: boolean }>) | undefined;
+export const onConflict = (fn: typeof decide): void => void (decide = fn);
+
+let serial = 0;
+let forAll: Decision | undefined;
+let asking: Promise<unknown> = Promise.resolve();
+const made = new Map<string, Promise<Place>>();
+
+let timer: ReturnType<typeof setTimeout> | undefined;
+function draw(now = false): void {
+	if (now) {
+		clearTimeout(timer);
+		timer = undefined;
+		return tasks.touch();
+	}
+	timer ??= setTimeout(() => {
+		timer = undefined;
+		tasks.touch();
+	}, DRAW_MS);
+}
+
+export function add(found: Found[], to: Folder): void {
+	const user = session.value.at === 'in' ? session.value.user.username : '';
+	const top = { id: to.id, path: to.path.replace(/\/$/, '') };
+	tasks.set([...tasks.value, ...found.map((f) => new Task(++serial, f.file, top, f.folders, user))]);
+	pump();
+}
+
+function pump(): void {
+	let running = 0;
+	for (const task of tasks.value) if (task.status === 'running') running++;
+	for (const task of tasks.value) {
+		if (running >= AT_ONCE) break;
+		if (task.status !== 'waiting') continue;
+		running++;
+		void run(task);
+	}
+	if (tasks.value.every((t) => t.over || t.status === 'failed')) {
+		forAll = undefined;
+		made.clear();
+	}
+	draw(true);
+}
+
+// One folder below another, which may be there already: made once for all the files that go there.
+function below(parent: Place, name: string): Promise<Place> {
+	const path = `${parent.path}/${name}`;
+	let place = made.get(path);
+	if (!place) {
+		place = (async () => {
+			try {
+				const { id } = await api.newFolder(parent.id, name);
+				arrived.set({ folder: parent.id });
+				return { id, path };
+			} catch (e) {
+				if (!(e instanceof Problem) || e.status !== 409) throw e;
+				const same = name.normalize().toLowerCase();
+				const here = (await api.subfolders(parent.id, 1, api.maskOf(name))).items;
+				const there = here.find((f) => f.name === name) ?? here.find((f) => f.name.normalize().toLowerCase() === same);
+				if (!there) throw e;
+				return { id: there.id, path: there.path };
+			}
+		})();
+		place.catch(() => made.delete(path));
+		made.set(path, place);
+	}
+	return place;
+}
+
+function progress(task: Task, sent: number): void {
+	const now = performance.now();
+	task.sent = Math.min(sent, task.size);
+	if (!task.mark) task.mark = { at: now, sent: task.sent };
+	const seconds = (now - task.mark.at) / 1000;
+	if (seconds >= 0.5) {
+		const rate = Math.max(0, task.sent - task.mark.sent) / seconds;
+		task.rate = task.rate === 0 ? rate : task.rate * 0.7 + rate * 0.3;
+		task.mark = { at: now, sent: task.sent };
+	}
+	draw();
+}
+
+function transfer(task: Task, method: string, path: string, proof: string, body: FormData | File): Promise<Answer> {
+	return new Promise((resolve, reject) => {
+		const x = new XMLHttpRequest();
+		task.request = x;
+		task.mark = undefined;
+		x.open(method, path);
+		x.setRequestHeader('DPoP', proof);
+		x.setRequestHeader('Accept', 'application/json');
+		if (body instanceof File) x.setRequestHeader('Content-Type', 'application/octet-stream');
+		x.upload.onprogress = (e) => progress(task, e.loaded);
+		x.onload = () =>
+			resolve({ status: x.status, header: (name) => x.getResponseHeader(name), text: async () => x.responseText });
+		x.onerror = () => reject(new Problem(0, 'network', ''));
+		x.onabort = () => reject(new DOMException('', 'AbortError'));
+		if (task.status === 'running') x.send(body);
+		else reject(new DOMException('', 'AbortError'));
+	});
+}
+
+async function store(task: Task, place: Place, file: File): Promise<void> {
+	const path = `${place.path}/${task.name}`;
+	if (!task.replace && file.size > ASK_FIRST_BYTES && (await api.exists(path))) throw new Problem(409, 'exists', '');
+	if (task.status !== 'running') return;
+	if (task.replace) {
+		await send('PUT', api.byPath(path), (proof) => transfer(task, 'PUT', api.byPath(path), proof, file));
+		return;
+	}
+	await send('POST', api.uploadPath(place.id), (proof) => {
+		const form = new FormData();
+		form.append('file', file, task.name);
+		return transfer(task, 'POST', api.uploadPath(place.id), proof, form);
+	});
+}
+
+// Asked one after another; an answer for all is for those that wait as well.
+async function conflict(task: Task): Promise<void> {
+	const before = asking;
+	let free: () => void = () => undefined;
+	asking = new Promise<void>((resolve) => (free = resolve));
+	task.status = 'asking';
+	draw(true);
+	try {
+		await before;
+		if (task.status !== 'asking') return;
+		let decision = forAll;
+		if (!decision) {
+			const answer = decide ? await decide(task) : { decision: 'skip' as const, all: false };
+			decision = answer.decision;
+			if (answer.all) forAll = decision;
+		}
+		if (task.status !== 'asking') return;
+		if (decision === 'skip') task.status = 'skipped';
+		else {
+			if (decision === 'replace') task.replace = true;
+			else task.name = numbered(task.file!.name, task.tries++);
+			task.status = 'waiting';
+		}
+	} finally {
+		free();
+	}
+}
+
+async function run(task: Task): Promise<void> {
+	task.status = 'running';
+	task.sent = 0;
+	task.rate = 0;
+	task.error = undefined;
+	try {
+		let place = task.top;
+		for (const name of task.folders) place = await below(place, name);
+		if (task.status !== 'running') return;
+		if (task.file) await store(task, place, task.file);
+		if (task.status !== 'running') return;
+		task.sent = task.size;
+		task.status = 'done';
+		arrived.set({ folder: place.id });
+	} catch (e) {
+		if (task.status !== 'running') return;
+		if (e instanceof Problem && e.status === 401) task.status = 'session';
+		else if (e instanceof Problem && e.status === 409 && (e.type === 'exists' || e.type === '') && task.file) {
+			// "a (1)" may be taken as well: then "a (2)", without asking again
+			if (task.tries > 1) {
+				task.name = numbered(task.file.name, task.tries++);
+				task.status = 'waiting';
+			} else void conflict(task).then(pump);
+		} else {
+			task.status = 'failed';
+			task.error = e;
+		}
+	} finally {
+		task.request = undefined;
+		pump();
+	}
+}
+
+export function cancel(task: Task): void {
+	if (task.over) return;
+	task.status = 'cancelled';
+	task.request?.abort();
+	pump();
+}
+export const cancelAll = (): void => tasks.value.forEach(cancel);
+export function retry(task: Task): void {
+	if (task.status !== 'failed' && task.status !== 'cancelled') return;
+	task.status = 'waiting';
+	pump();
+}
+export const retryAll = (): void => tasks.value.filter((t) => t.status === 'failed').forEach(retry);
+export const clear = (): void => tasks.set(tasks.value.filter((t) => !t.over && t.status !== 'failed'));
+export const busy = (): boolean => tasks.value.some((t) => !t.over && t.status !== 'failed');
+
+// Whoever signs in again goes on; what another user had here is forgotten.
+session.watch(() => {
+	const s = session.value;
+	if (s.at === 'out' && s.why === 'left') {
+		cancelAll();
+		tasks.set([]);
+	}
+	if (s.at !== 'in') return;
+	for (const task of tasks.value) {
+		if (task.user !== s.user.username) cancel(task);
+		else if (task.status === 'session') task.status = 'waiting';
+	}
+	tasks.set(tasks.value.filter((t) => t.user === s.user.username));
+	pump();
+});
+
+addEventListener('beforeunload', (e) => {
+	if (busy()) e.preventDefault();
+});
