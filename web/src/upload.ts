@@ -178,6 +178,7 @@ async function conflict(task: Task): Promise<void> {
 		let decision = forAll;
 		if (!decision) {
 			const answer = decide ? await decide(task) : { decision: 'skip' as const, all: false };
+			if (session.value.at !== 'in' && task.status === 'asking') return void (task.status = 'session');
 			decision = answer.decision;
 			if (answer.all) forAll = decision;
 		}
