@@ -1,4 +1,5 @@
 // list.tsx - the rows of a folder as a grid: only those in view are drawn, so that 100,000 are as smooth as ten.
+import { Component } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Order, SortField } from './api';
 import { bytes, day, moment, visible } from './format';
@@ -7,7 +8,7 @@ import { Name } from './name';
 import { useCell } from './observable';
 import { type Rows, type Selection, count, everything, isSelected, keyOf, none, toggled } from './pages';
 import { folderPath, follow } from './route';
-import { lang, useText } from './text';
+import { type Lang, lang, text, useText } from './text';
 import type { Item, Permission } from './types';
 
 const AHEAD = 12;
@@ -36,6 +37,60 @@ function useNarrow(): boolean {
 		return () => narrow.removeEventListener('change', on);
 	}, []);
 	return is;
+}
+
+interface RowActs {
+	click: (e: MouseEvent, item: Item, index: number) => void;
+	open: (item: Item, index: number) => void;
+	download: (item: Item) => void;
+}
+interface RowProps {
+	item: Item;
+	index: number;
+	height: number;
+	on: boolean;
+	at: boolean;
+	mayRead: boolean;
+	language: Lang;
+	acts: { current: RowActs };
+}
+
+// Drawn again only when something of it changed: scrolling draws the rows that come into view, and no others.
+class Row extends Component<RowProps> {
+	override shouldComponentUpdate(next: RowProps): boolean {
+		return (Object.keys(next) as (keyof RowProps)[]).some((k) => next[k] !== this.props[k]);
+	}
+	render({ item, index, height, on, at, mayRead, language, acts }: RowProps) {
+		const t = text(), isFolder = item.type === 'Folder', shown = visible(item.name);
+		const size = isFolder ? '' : bytes(item.size, language), changed = day(item.lastUpdateTime, language);
+		return (
+			<div
+				role="row" id={`row${index}`} aria-rowindex={index + 2} aria-selected={on} style={{ transform: `translateY(${index * height}px)` }}
+				class={`row${on ? ' on' : ''}${at ? ' at' : ''}`}
+				onClick={(e) => acts.current.click(e, item, index)}
+				onDblClick={(e) => !(e.target as HTMLElement).closest('a, button, .tick') && acts.current.open(item, index)}
+			>
+				<div role="gridcell" class="tick"><input type="checkbox" tabIndex={-1} checked={on} aria-label={t.list.select(shown)} /></div>
+				<div role="gridcell" class="c-name">
+					<Icon name={isFolder ? 'folder' : 'file'} />
+					<span class="sr">{isFolder ? t.list.folder : t.list.file}</span>
+					{isFolder ? (
+						<a href={folderPath(item.id)} tabIndex={-1} onClick={(e) => follow(e, folderPath(item.id))}><Name end>{item.name}</Name></a>
+					) : (
+						<button type="button" class="plain" tabIndex={-1} onClick={() => acts.current.open(item, index)}><Name end>{item.name}</Name></button>
+					)}
+					<small aria-hidden="true">{[size, changed].filter(Boolean).join(' · ')}</small>
+				</div>
+				<div role="gridcell" class="c-size">{size || '–'}</div>
+				<div role="gridcell" class="c-changed" title={moment(item.lastUpdateTime, language)}>
+					{changed}
+					{!isFolder && mayRead && (
+						<button type="button" class="plain quick" tabIndex={-1} aria-label={t.list.download(shown)} title={t.act.download} onClick={() => acts.current.download(item)}><Icon name="download" /></button>
+					)}
+				</div>
+			</div>
+		);
+	}
 }
 
 export function List(p: ListProps) {
@@ -122,19 +177,28 @@ export function List(p: ListProps) {
 	const onRow = (e: MouseEvent, item: Item, index: number): void => {
 		const target = e.target as HTMLElement;
 		if (target.closest('a, button')) return;
-		const box_ = target.closest('.tick');
-		if (!box_ && (e as PointerEvent).pointerType === 'touch') return p.open(item);
+		const tick = target.closest('.tick');
+		if (!tick && (e as PointerEvent).pointerType === 'touch') return p.open(item);
 		p.setCursor(index);
 		if (e.shiftKey) {
 			getSelection()?.removeAllRanges();
-			void range(anchor.current, index).then((items) => p.select(toggled(box_ || e.ctrlKey ? selection : none, items, true)));
+			void range(anchor.current, index).then((items) => p.select(toggled(tick || e.ctrlKey ? selection : none, items, true)));
 		} else {
 			anchor.current = index;
-			p.select(box_ || e.ctrlKey || e.metaKey ? toggled(selection, [item]) : toggled(none, [item], true));
+			p.select(tick || e.ctrlKey || e.metaKey ? toggled(selection, [item]) : toggled(none, [item], true));
 		}
 		box.current?.focus({ preventScroll: true });
 	};
 
+	const acts = useRef<RowActs>(null!);
+	acts.current = {
+		click: onRow,
+		open: (item, index) => {
+			p.setCursor(index);
+			p.open(item);
+		},
+		download: p.download,
+	};
 	const column = (field: SortField, label: string, cls: string) => {
 		const on = rows.order.field === field;
 		return (
@@ -151,7 +215,7 @@ export function List(p: ListProps) {
 	return (
 		<div
 			ref={box} class="list" role="grid" tabIndex={0} data-home aria-label={p.label}
-			aria-rowcount={rows.loaded ? rows.total + 1 : -1} aria-colcount={4} aria-multiselectable="true" aria-busy={!rows.loaded}
+			aria-rowcount={rows.loaded ? rows.total + 1 : -1} aria-multiselectable="true" aria-busy={!rows.loaded}
 			aria-activedescendant={isDrawn ? `row${cursor}` : undefined}
 			onScroll={measure} onKeyDown={onKey}
 			onFocus={(e) => e.target === e.currentTarget && cursor < rows.total && e.currentTarget.matches(':focus-visible') && reveal(cursor)}
@@ -175,37 +239,11 @@ export function List(p: ListProps) {
 					const item = rows.at(index), style = { transform: `translateY(${index * height}px)` };
 					if (!item)
 						return <div role="row" key={index} id={`row${index}`} class="row pending" aria-rowindex={index + 2} style={style}><div role="gridcell" class="c-name">{t.list.loading}</div></div>;
-					const isFolder = item.type === 'Folder', on = isSelected(selection, item), shown = visible(item.name);
-					const size = isFolder ? '' : bytes(item.size, language), changed = day(item.lastUpdateTime, language);
 					return (
-						<div
-							role="row" key={keyOf(item)} id={`row${index}`} aria-rowindex={index + 2} aria-selected={on} style={style}
-							class={`row${on ? ' on' : ''}${index === cursor ? ' at' : ''}`}
-							onClick={(e) => onRow(e, item, index)}
-							onDblClick={(e) => !(e.target as HTMLElement).closest('a, button, .tick') && p.open(item)}
-						>
-							<div role="gridcell" class="tick"><input type="checkbox" tabIndex={-1} checked={on} aria-label={t.list.select(shown)} onClick={(e) => e.preventDefault()} /></div>
-							<div role="gridcell" class="c-name">
-								<Icon name={isFolder ? 'folder' : 'file'} />
-								<span class="sr">{isFolder ? t.list.folder : t.list.file}</span>
-								{isFolder ? (
-									<a href={folderPath(item.id)} tabIndex={-1} onClick={(e) => follow(e, folderPath(item.id))}><Name end>{item.name}</Name></a>
-								) : (
-									<button type="button" class="plain" tabIndex={-1} onClick={() => {
-										p.setCursor(index);
-										p.open(item);
-									}}><Name end>{item.name}</Name></button>
-								)}
-								<small aria-hidden="true">{[size, changed].filter(Boolean).join(' · ')}</small>
-							</div>
-							<div role="gridcell" class="c-size">{size || '–'}</div>
-							<div role="gridcell" class="c-changed" title={moment(item.lastUpdateTime, language)}>
-								{changed}
-								{!isFolder && p.may.canReadFiles && (
-									<button type="button" class="plain quick" tabIndex={-1} aria-label={t.list.download(shown)} title={t.act.download} onClick={() => p.download(item)}><Icon name="download" /></button>
-								)}
-							</div>
-						</div>
+						<Row
+							key={keyOf(item)} item={item} index={index} height={height} on={isSelected(selection, item)} at={index === cursor}
+							mayRead={p.may.canReadFiles} language={language} acts={acts}
+						/>
 					);
 				})}
 			</div>

@@ -172,7 +172,7 @@ export const de: Text = {
 		conflictTitle: 'Diesen Namen gibt es schon',
 		conflictText: 'ist schon in diesem Ordner.',
 		replace: 'Ersetzen',
-		replaceHint: 'Der alte Inhalt bleibt als frühere Version.',
+		replaceHint: '„Ersetzen“ legt den alten Inhalt für eine Weile beiseite; die Administration kann ihn zurückholen.',
 		keepBoth: 'Beide behalten',
 		skipFile: 'Überspringen',
 		forAll: 'Für alle folgenden so machen',

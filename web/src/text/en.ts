@@ -169,7 +169,7 @@ export const en = {
 		conflictTitle: 'This name is taken',
 		conflictText: 'is in the folder already.',
 		replace: 'Replace',
-		replaceHint: 'The old content stays as an earlier version.',
+		replaceHint: '“Replace” puts the old content aside for a while; an administrator can bring it back.',
 		keepBoth: 'Keep both',
 		skipFile: 'Skip',
 		forAll: 'Do this for all that follow',
