@@ -89,7 +89,7 @@ export function Uploads() {
 	return (
 		<section class="uploads" aria-label={t.uploads.title}>
 			<header>
-				<h2 role="status">{title}</h2>
+				<h2><span role="status">{title}</span></h2>
 				<button type="button" class="plain" aria-expanded={open} aria-label={open ? t.uploads.collapse : t.uploads.expand} onClick={() => setOpen(!open)}><Icon name={open ? 'down' : 'up'} /></button>
 				{!left && <button type="button" class="plain" aria-label={t.uploads.clear} onClick={clear}><Icon name="close" /></button>}
 			</header>
