@@ -404,6 +404,7 @@ int handle_commit(struct broker *b, struct worker *w, struct span body);
 int handle_abort(struct broker *b, struct worker *w, struct span body);
 int handle_progress(struct broker *b, struct worker *w, struct span body);
 int handle_resume(struct broker *b, struct worker *w, struct span body);
+int handle_upload_drop(struct broker *b, struct worker *w, struct span body);
 int handle_versions(struct broker *b, struct worker *w, struct span body);
 int handle_rename(struct broker *b, struct worker *w, struct span body);
 int handle_touch(struct broker *b, struct worker *w, struct span body);

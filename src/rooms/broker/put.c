@@ -87,6 +87,9 @@ put_wrapped(struct broker *b, struct op *op, const struct answer *a)
 		u->has_wrap = true;
 		if (!u->is_small)
 			err = store_row(b, u);
+		/* kept from now on: its file has to have its name after a power loss, too */
+		if (err == SP_OK && u->tag != 0)
+			err = blobfile_name_sync(b, u->blob);
 	}
 	if (err != SP_OK) {
 		op_fail(b, op, err == SP_ERANGE ? SP_EUNAVAIL : err, a->retry_after);
@@ -142,7 +145,7 @@ fill_upload(struct broker *b, struct worker *w, const struct place *p, const str
 	u->mode = m->mode;
 	u->match = (int64_t)m->match;
 	u->tag = m->tag;
-	u->created_us = b->wall_us();
+	u->created_us = u->touched_us = b->wall_us();
 	memcpy(u->name, p->name, sizeof(u->name));
 	memcpy(u->path, p->path, sizeof(u->path));
 	/* what is kept of an earlier attempt goes when this one begins */

@@ -158,14 +158,20 @@ release(struct broker *b, struct resuming *r, const struct upload *u, const char
 	return ledger_release(b, &r->op, &m, resume_released);
 }
 
+/* another connection writes it or is about to, or has ended and its process not yet */
+static bool
+is_busy(struct broker *b, const struct upload *u)
+{
+	return !u->is_kept || u->is_resuming || blobfile_left(b, u->blob);
+}
+
 static int
 begin_resume(struct broker *b, struct worker *w, struct upload *u, const char *path)
 {
 	struct resuming *r;
 	int err;
 
-	/* another connection writes it or is about to, or has ended and its process not yet */
-	if (!u->is_kept || u->is_resuming || blobfile_left(b, u->blob))
+	if (is_busy(b, u))
 		return SP_ECONFLICT;
 	if ((r = op_new(b, w, sizeof(*r))) == NULL)
 		return SP_EUNAVAIL;
@@ -201,4 +207,29 @@ handle_resume(struct broker *b, struct worker *w, struct span body)
 	if ((u = upload_own(b, w->actor.user, p.folder.id, p.name, m.tag)) == NULL)
 		return SP_ENOTFOUND;
 	return begin_resume(b, w, u, p.path);
+}
+
+/* ---- UPLOAD_DROP ---- */
+
+int
+handle_upload_drop(struct broker *b, struct worker *w, struct span body)
+{
+	const struct access *a;
+	struct ipc_upload_drop m;
+	struct upload *u = NULL;
+	struct place p;
+	int err = ipc_get_upload_drop(body, &m);
+
+	if (err != SP_OK || (err = worker_access(b, w, &a)) != SP_OK ||
+	    (err = partial_place(b, a, m.by, (int64_t)m.id, m.path, &p)) != SP_OK)
+		return err;
+	if (m.tag != 0)
+		u = upload_own(b, w->actor.user, p.folder.id, p.name, m.tag);
+	if (u == NULL)
+		return SP_ENOTFOUND;
+	if (is_busy(b, u))
+		return SP_ECONFLICT;
+	upload_drop(b, u, &w->actor, "given up by the client");
+	reply_done(b, w->serial, 0);
+	return SP_OK;
 }

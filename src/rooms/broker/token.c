@@ -225,7 +225,7 @@ check_proof(struct broker *b, const struct session_row *row, const struct proof 
 	int err;
 
 	if (proof->pass.len != 0) {
-		*ret_reason = "pass of another file or session";
+		*ret_reason = "pass that is not good, or not any more";
 		return row->is_bound ? pass_check(b, row->id, proof->file, proof->pass) : SP_EPROOF;
 	}
 	*ret_reason =

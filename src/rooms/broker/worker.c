@@ -53,6 +53,7 @@ static const struct {
     {IPC_ABORT, FINISH, handle_abort},
     {IPC_PROGRESS, FINISH, handle_progress},
     {IPC_RESUME, BEGIN, handle_resume},
+    {IPC_UPLOAD_DROP, BEGIN, handle_upload_drop},
     {IPC_RENAME, BEGIN, handle_rename},
     {IPC_TOUCH, BEGIN, handle_touch},
     {IPC_SPACE, BEGIN, handle_space},
@@ -183,7 +184,7 @@ worker_gone(struct broker *b, uint64_t serial)
 	if (w->next != NULL)
 		w->next->prev = w->prev;
 	b->n_workers--;
-	if (w->room == ROOM_WORKER_SFTP && w->is_authed)
+	if (ipc_is_worker(w->room) && w->is_authed)
 		kept_settle(b, serial);
 	access_done(&w->access);
 	mem_wipe(w, sizeof(*w));

@@ -72,6 +72,7 @@ void ring_rec_of_entry(const struct ipc_entry *e, struct ipc_entry_rec *ret);
 	X(rename, entry, ENTRY)                                                                    \
 	X(touch, done, DONE)                                                                       \
 	X(space, space_left, SPACE_LEFT)                                                           \
+	X(upload_drop, done, DONE)                                                                 \
 	X(progress, done, DONE)                                                                    \
 	X(limit_hit, done, DONE)                                                                   \
 	X(contact, done, DONE)
