@@ -1,13 +1,19 @@
 """tus 1.0: what a client is told is stored, is stored, and an upload can be gone on with from another connection."""
 import base64
+import contextlib
 import hashlib
 import os
 import secrets
+import signal
 import socket
 import ssl
 import time
+from email.utils import parsedate_to_datetime
 
 import pytest
+import requests
+
+from lib.instance import Instance
 
 TUS = "/api/v1/tus"
 VERSION = {"Tus-Resumable": "1.0.0"}
@@ -113,11 +119,29 @@ def test_part_with_its_creation(alice, folder, name):
 
 
 def test_metadata_comes_back(alice, folder):
-    name = "Prüfung ☂ " + secrets.token_hex(4)
-    url = made(alice, 5, folder=folder, filename=name, filetype="text/plain", overwrite=1, sha256="00" * 32)
-    pairs = dict(p.split(" ") for p in alice.head(url, headers=VERSION).headers["Upload-Metadata"].split(","))
-    assert {k: base64.b64decode(v).decode() for k, v in pairs.items()} == {
-        "folder": str(folder), "filename": name, "overwrite": "1", "sha256": "00" * 32}
+    """As it was given, with what only the client knows of; and other replies leave it away."""
+    said = metadata(folder=folder, filename="Prüfung ☂ " + secrets.token_hex(4), filetype="text/plain", overwrite=1, sha256="00" * 32) + ", alone,  relativePath " + b64("a/b")
+    r = alice.post(TUS, headers={**VERSION, "Upload-Length": "5", "Upload-Metadata": said})
+    assert r.status_code == 201, r.text
+    assert alice.head(r.headers["Location"], headers=VERSION).headers["Upload-Metadata"] == said
+    assert alice.delete(r.headers["Location"], headers=VERSION).status_code == 204
+
+
+def expires(reply):
+    return parsedate_to_datetime(reply.headers["Upload-Expires"]).timestamp()
+
+
+def test_when_it_expires(alice, folder, name):
+    """A day after the last progress: asking does not put it off, nor does a chunk of nothing."""
+    url = made(alice, 10, folder=folder, filename=name)
+    first = expires(alice.head(url, headers=VERSION))
+    assert abs(first - time.time() - 86400) < 60
+    time.sleep(2.1)
+    assert expires(alice.head(url, headers=VERSION)) == first
+    assert "Upload-Expires" not in patch(alice, url, 0, b"").headers
+    assert expires(alice.head(url, headers=VERSION)) == first
+    r = patch(alice, url, 0, b"x")
+    assert expires(r) > first and abs(expires(alice.head(url, headers=VERSION)) - expires(r)) <= 1
 
 
 # ---- interrupted ----
@@ -170,6 +194,58 @@ def test_a_restart_in_between(server, alice, folder, name, claimed):
     assert alice.get(f"/api/v1/files/{r.headers['Sallyport-File']}").json()["uploadIntegrity"] == int(claimed)
 
 
+@pytest.mark.parametrize("what", ["worker-https", "broker", "everything"])
+def test_killed_in_between(identity, what):
+    """kill -9: what a client was told is there, and the upload goes on."""
+    data = os.urandom(3 * MIB + 11)
+    with Instance(identity) as server:
+        server.add_user("kim")
+        with server.login("kim") as c:
+            home = c.get("/api/v1/users/self").json()["homeFolderID"]
+            empty = made(c, 10, folder=home, filename="empty")
+            url = made(c, len(data), folder=home, filename="killed", sha256=hashlib.sha256(data).hexdigest())
+            assert patch(c, url, 0, data[:MIB]).status_code == 204
+            cut_by(server, c, url, data, what)
+            if what == "everything":
+                server.start()
+            eventually(lambda: c.head(empty, headers=VERSION).status_code == 200)
+            assert offset(c, empty) == 0
+            at = settled(c, url)
+            assert at >= MIB
+            r = patch(c, url, at, data[at:])
+            assert r.status_code == 204, r.text
+            assert content(c, r.headers["Sallyport-File"]) == data
+        server.verify()
+
+
+def cut_by(server, client, url, data, what):
+    """Kill it while it receives more."""
+    context = ssl.create_default_context(cafile=str(server.certificate))
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", server.port)), server_hostname="127.0.0.1") as s:
+        s.sendall((f"PATCH {url} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {client.token}\r\nTus-Resumable: 1.0.0\r\n"
+                   f"Upload-Offset: {MIB}\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: {len(data) - MIB}\r\n\r\n").encode())
+        s.sendall(data[MIB:2 * MIB])
+        time.sleep(0.3)
+        if what == "everything":
+            server.end()
+        else:
+            for pid in server.pids(what):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def eventually(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if condition():
+                return
+        except requests.ConnectionError:
+            pass
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_a_wrong_hash_of_the_whole(alice, folder, name):
     data = os.urandom(300000)
     for pieces in ([300000], [100000, 200000]):
@@ -195,6 +271,33 @@ def test_wrong_offsets(alice, folder, name):
     for at in ("-1", "x", "", "99999999999999999999"):
         assert patch(alice, url, at, b"y").status_code == 400
     assert offset(alice, url) == 10
+
+
+def test_who_is_refused_knows_that_the_connection_ends(alice, folder, name):
+    """Else the next request would be lost on it."""
+    url = made(alice, 100, folder=folder, filename=name)
+    for r in (patch(alice, url, 5, b"x"), patch(alice, url, 0, b"x", Upload_Checksum="sha256 " + b64(bytes(32))), patch(alice, url, 0, b"x" * 101)):
+        assert r.status_code in (409, 460, 413) and r.headers["Connection"] == "close"
+    for _ in range(40):
+        assert patch(alice, url, 5, b"x").status_code == 409
+    assert offset(alice, url) == 0
+
+
+def test_the_right_to_write_is_taken_away(server, alice, folder, name):
+    """Going on is refused; its owner can still give it up."""
+    place = alice.post(f"/api/v1/folders/{folder}/subfolders", json={"name": name}).json()
+    server.run("acl", "set", place["path"], "--user", "bob", "--rights", "list,write")
+    with server.login("bob") as bob:
+        url = made(bob, 10, folder=place["id"], filename="x")
+        assert patch(bob, url, 0, b"x" * 5).status_code == 204
+        server.run("acl", "set", place["path"], "--user", "bob", "--rights", "list")
+        assert patch(bob, url, 5, b"x" * 5).status_code == 403
+        assert create(bob, 10, folder=place["id"], filename="y").status_code == 403
+        assert bob.delete(url, headers=VERSION).status_code == 204
+        assert bob.head(url, headers=VERSION).status_code == 404
+        url = made(alice, 10, folder=place["id"], filename="x")
+        server.run("acl", "remove", place["path"], "--user", "bob")
+        assert bob.head(url, headers=VERSION).status_code == bob.delete(url, headers=VERSION).status_code == 404
 
 
 def test_more_than_was_said(alice, folder, name):
@@ -224,14 +327,14 @@ def test_the_version(alice, folder, name):
     for headers in ({}, {"Tus-Resumable": "0.2.2"}):
         for method, where in (("POST", TUS), ("PATCH", url), ("DELETE", url), ("HEAD", url)):
             r = alice.request(method, where, headers={"Upload-Length": "1", **headers})
-            assert r.status_code == 412 and r.headers["Tus-Version"] == "1.0.0", method
+            assert r.status_code == 412 and r.headers["Tus-Version"] == r.headers["Tus-Resumable"] == "1.0.0", method
     assert offset(alice, url) == 0
 
 
 @pytest.mark.parametrize("headers, status", [
     ({"Upload-Length": None}, 400), ({"Upload-Length": "-1"}, 400), ({"Upload-Length": "1e3"}, 400), ({"Upload-Defer-Length": "1", "Upload-Length": None}, 400),
     ({"Upload-Length": str(1 << 62)}, 413), ({"Upload-Metadata": None}, 400), ({"Upload-Metadata": "filename"}, 422), ({"Upload-Metadata": "folder !,filename !"}, 400),
-    ({"Upload-Metadata": f"filename {b64('x')}"}, 400), ({"Upload-Metadata": f"folder {b64('x')},filename {b64('x')}"}, 400), ({"Upload-Checksum": "sha256 x"}, 400),
+    ({"Upload-Metadata": "filename " + "A" * 2040}, 413), ({"Upload-Metadata": f"filename {b64('x')}"}, 400), ({"Upload-Metadata": f"folder {b64('x')},filename {b64('x')}"}, 400), ({"Upload-Checksum": "sha256 x"}, 400),
 ], ids=str)
 def test_creations_that_are_none(alice, folder, headers, status):
     base = {**VERSION, "Upload-Length": "10", "Upload-Metadata": metadata(folder=folder, filename="none")}
@@ -297,7 +400,7 @@ def test_of_others(server, alice, bob, folder, name):
         assert r.status_code == 404, r.text
     with server.anonymous() as c:
         for r in (c.head(url, headers=VERSION), patch(c, url, 5, b"x" * 5), c.delete(url, headers=VERSION), create(c, 10, folder=folder, filename=name)):
-            assert r.status_code == 401
+            assert r.status_code == 401 and r.headers["Tus-Resumable"] == "1.0.0"
     assert offset(alice, url) == 5
 
 

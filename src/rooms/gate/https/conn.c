@@ -57,7 +57,7 @@ request_forget(struct conn *c)
 	c->head.minor = 1;
 	c->head.n_fields = 0;
 	c->sent = c->head_method = c->token_shown = c->parsed = false;
-	c->nonce_shown = c->is_tus = false;
+	c->nonce_shown = false;
 	c->route = NULL;
 }
 
@@ -159,10 +159,7 @@ bearer(struct conn *c, struct span *ret)
 static int
 authenticate(struct conn *c)
 {
-	struct ipc_login_token m = {.agent = span_str(c->agent),
-	    .proof = span_of(NULL, 0),
-	    .method = span_of(NULL, 0),
-	    .url = span_of(NULL, 0)};
+	struct ipc_login_token m = {.agent = span_str(c->agent)};
 	struct ipc_principal who;
 	int rc;
 

@@ -80,7 +80,6 @@ struct conn {
 	char nonce[64];	   /* for the next proof of a browser's session; empty: it has none */
 	int64_t nonce_ms;  /* when it was asked for */
 	bool nonce_shown;  /* this request's reply carries it */
-	bool is_tus;	   /* its reply says Tus-Resumable */
 };
 
 /* conn_idle_fn - wait until fd is readable: SP_OK, SP_ETIMEOUT, SP_ECLOSED (the server stops). */

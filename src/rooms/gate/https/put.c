@@ -7,7 +7,7 @@
 int
 put_init(struct put *p, struct conn *c, bool small)
 {
-	*p = (struct put){.c = c, .small = small, .placed = {.fd = -1}};
+	*p = (struct put){.c = c, .small = small, .is_hashed = true, .placed = {.fd = -1}};
 	if (!small)
 		return SP_OK;
 	p->plain = mem_alloc(INLINE_MAX);
@@ -24,6 +24,7 @@ put_place(struct put *p, struct ipc_put *m)
 	if (rc < 0)
 		return rc;
 	p->is_placed = true;
+	p->is_kept = m->tag != 0;
 	if (p->small)
 		return SP_OK;
 	return blob_writer_new(p->placed.fd, p->placed.key, p->placed.blob, p->placed.segment,
@@ -49,6 +50,7 @@ put_fill(struct put *p, size_t n)
 		return SP_OK;
 	}
 	rc = blob_writer_fill(p->writer, n);
+	p->at += rc == SP_OK ? n : 0;
 	/* the limit is the folder's or the user's when it is less than the server's */
 	if (rc == SP_ETOOBIG && p->placed.limit < (uint64_t)p->c->conf->body_max)
 		return SP_EQUOTA;
@@ -97,6 +99,72 @@ put_body(struct put *p)
 }
 
 int
+put_resume(struct put *p, struct conn *c, const struct ipc_resume *m)
+{
+	int rc;
+
+	*p = (struct put){.c = c, .is_kept = true, .placed = {.fd = -1}};
+	rc = ring_resume(c->ring, m, &p->placed, &p->at);
+	if (rc < 0)
+		return rc;
+	p->is_placed = true;
+	p->told = p->at;
+	rc = blob_writer_resume(p->placed.fd, p->placed.key, p->placed.blob, p->placed.segment,
+	    p->placed.limit, p->at, &p->writer, &p->is_hashed);
+	if (rc == SP_EDAMAGED)
+		put_drop(p); /* nobody will ever go on with it */
+	return rc;
+}
+
+int
+put_ack(struct put *p)
+{
+	struct ipc_progress m = {.upload = p->placed.upload};
+	struct ipc_done done;
+	int rc;
+
+	if (p->at == p->told)
+		return SP_OK;
+	rc = blob_writer_ack(p->writer, &m.acked);
+	if (rc == SP_OK)
+		rc = ring_progress(p->c->ring, &m, &done);
+	if (rc == SP_OK)
+		p->told = m.acked;
+	return rc;
+}
+
+/* Hash and CRC of content that several connections wrote. */
+static int
+hash_again(struct put *p)
+{
+	struct blob_reader *r = NULL;
+	struct sha256 *h = sha256_new();
+	int rc = h != NULL ? sha256_reset(h) : SP_ENOMEM;
+
+	if (rc == SP_OK)
+		rc = blob_reader_new(
+		    p->placed.fd, p->placed.key, p->placed.blob, p->placed.segment, p->size, &r);
+	p->crc32 = 0;
+	for (uint64_t at = 0; rc == SP_OK && at < p->size;) {
+		struct span piece;
+
+		rc = blob_reader_at(r, at, &piece);
+		if (rc == SP_OK)
+			rc = sha256_add(h, piece);
+		if (rc == SP_OK) {
+			p->crc32 = crc32_add(p->crc32, piece);
+			at += piece.len;
+		}
+	}
+	if (rc == SP_OK)
+		rc = sha256_get(h, p->sha256);
+	blob_reader_free(r);
+	sha256_free(h);
+	p->is_hashed = rc == SP_OK;
+	return rc;
+}
+
+int
 put_finish(struct put *p)
 {
 	int rc;
@@ -112,6 +180,8 @@ put_finish(struct put *p)
 			   : rc;
 	}
 	rc = blob_writer_finish(p->writer, &p->size, p->sha256, &p->crc32, p->proof);
+	if (rc == SP_OK && !p->is_hashed && p->needs_hash)
+		rc = hash_again(p);
 	if (rc < 0)
 		return rc;
 	blob_writer_free(p->writer);
@@ -144,7 +214,7 @@ put_commit(struct put *p, bool checked, struct span comment, struct ipc_entry *r
 	    .size = p->size,
 	    .crc32 = p->crc32,
 	    .checked = checked,
-	    .has_sha256 = 1,
+	    .has_sha256 = p->is_hashed,
 	    .comment = comment,
 	    .agent = span_str(p->c->agent),
 	    .content = span_of(NULL, 0)};
@@ -171,23 +241,42 @@ put_taken(struct conn *c, int rc)
 	return SP_EEXISTS;
 }
 
-void
-put_done(struct put *p)
+/* What this connection has of it: the broker ends a worker that keeps the descriptor of what it
+ * gave up. */
+static void
+let_go(struct put *p)
 {
 	blob_writer_free(p->writer);
 	p->writer = NULL;
 	placed_done(&p->placed);
+}
+
+void
+put_drop(struct put *p)
+{
+	struct ipc_abort m = {.upload = p->placed.upload};
+	struct fault why = p->c->ring->fault; /* of the error that led here */
+	struct ipc_done done;
+
+	let_go(p);
+	if (p->is_placed && !p->is_committed && !p->c->ring->dead &&
+	    ring_abort(p->c->ring, &m, &done) < 0)
+		log_debug("the upload was gone already");
+	p->is_placed = false;
+	p->c->ring->fault = why;
+}
+
+void
+put_done(struct put *p)
+{
 	if (p->plain != NULL)
 		mem_wipe(p->plain, INLINE_MAX);
 	mem_freep(&p->plain);
-	if (p->is_placed && !p->is_committed && !p->c->ring->dead) {
-		struct ipc_abort m = {.upload = p->placed.upload};
-		struct ipc_done done;
-		struct fault why = p->c->ring->fault; /* of the error that led here */
-
-		if (ring_abort(p->c->ring, &m, &done) < 0)
-			log_debug("the upload was gone already");
-		p->c->ring->fault = why;
+	if (!p->is_kept) {
+		put_drop(p);
+		return;
 	}
-	p->is_placed = false;
+	let_go(p);
+	if (p->is_placed && !p->is_committed)
+		p->c->keep = false;
 }

@@ -1,5 +1,5 @@
 /* reply.c - status line, fields and bodies of replies; problems. */
-#include "rooms/gate/https/conn.h"
+#include "rooms/gate/https/router.h"
 
 #include "sys/clock.h"
 
@@ -45,7 +45,7 @@ reply_begin(struct conn *c, int status)
 			   "Content-Security-Policy: default-src 'none'; sandbox\r\n");
 	if (c->nonce_shown)
 		reply_field(c, "DPoP-Nonce", "%s", c->nonce);
-	if (c->is_tus)
+	if (router_is_tus(c->route))
 		reply_field(c, "Tus-Resumable", "1.0.0");
 }
 

@@ -125,3 +125,9 @@ router_allow(unsigned listener, struct span path, struct text *t)
 	if (t->len != 0 && !has_options)
 		text_str(t, ", OPTIONS");
 }
+
+bool
+router_is_tus(const struct route *r)
+{
+	return r != NULL && span_starts(span_str(r->pattern), SPAN_LIT("/api/v1/tus"));
+}

@@ -22,6 +22,9 @@ struct route {
 int router_find(unsigned listener, struct span method, struct span path, const struct route **ret,
     struct span ret_param[ROUTE_PARAMS_MAX]) MUST_USE;
 
+/* router_is_tus - is it an address of resumable uploads, whose every reply says Tus-Resumable?
+ * NULL: no. */
+bool router_is_tus(const struct route *r);
 /* router_allow - the methods of a path, for Allow: "GET, HEAD, PUT, OPTIONS", which every path has,
  * with a row of its own or not.  t begins empty. */
 void router_allow(unsigned listener, struct span path, struct text *t);
