@@ -97,6 +97,8 @@ test_passes(void **state)
 	assert_int_equal(ASK(w, open, .by = BY_FILE, .id = file), IPC_FILE_INLINE);
 	inside->only_file = (int64_t)file + 1;
 	REFUSES(w, SP_EPERM, open, .by = BY_FILE, .id = file);
+	REFUSES(w, SP_EPERM, stat, .by = BY_FILE, .id = file);
+	REFUSES(w, SP_EPERM, stat, .by = BY_PATH, .path = TEXT("/Home/alice"));
 	REFUSES(w, SP_EPERM, list, .by = BY_PATH, .path = TEXT("/"));
 	REFUSES(w, SP_EPERM, self, 0);
 	REFUSES(w, SP_EPERM, remove, .by = BY_FILE, .id = file, .kind = 1);

@@ -64,13 +64,13 @@ session_proof_get(struct conn *c, struct session_proof *ret)
 	struct text url = text_of(ret->text, sizeof(ret->text));
 	struct span host = span_of(NULL, 0), jwt = span_of(NULL, 0);
 
-	if (http_single(&c->head, "DPoP", &jwt) != 1 || jwt.len > 4096 || !utf8_valid(jwt) ||
+	if (http_single(&c->head, "DPoP", &jwt) != 1 || jwt.len > DPOP_MAX || !utf8_valid(jwt) ||
 	    http_single(&c->head, "Host", &host) != 1)
 		return SP_EPROOF;
 	text_str(&url, "https://");
 	text_add(&url, host);
 	text_add(&url, c->path);
-	if (url.bad || !utf8_valid(text_span(&url)) || c->head.method.len > 16)
+	if (url.bad || !utf8_valid(text_span(&url)) || c->head.method.len > SESSION_METHOD_MAX)
 		return SP_EPROOF;
 	ret->jwt = jwt;
 	ret->method = c->head.method;
@@ -110,11 +110,11 @@ session_prove(struct conn *c)
 	    0; /* a token that was proved before on this connection is to be proved again */
 	if (c->route->handler == file_download && query_str(c, "ticket", pass, sizeof(pass)) != 0)
 		return prove_by_ticket(c, m.token);
-	rc = session_proof_get(c, &p);
-	m.proof = rc == SP_OK ? p.jwt
-			      : span_of(NULL, 0); /* that there is none is the broker's to record */
-	m.method = rc == SP_OK ? p.method : span_of(NULL, 0);
-	m.url = rc == SP_OK ? p.url : span_of(NULL, 0);
+	if (session_proof_get(c, &p) == SP_OK) { /* that there is none is the broker's to record */
+		m.proof = p.jwt;
+		m.method = p.method;
+		m.url = p.url;
+	}
 	rc = ring_login_token(c->ring, &m, &who);
 	if (rc == SP_OK)
 		session_nonce(c);

@@ -4,14 +4,19 @@
 #ifndef SP_GATE_HTTPS_SESSION_H
 #define SP_GATE_HTTPS_SESSION_H
 
+#include "proto/http/dpop.h"
 #include "rooms/gate/https/conn.h"
 
 #define SESSION_COOKIE                                                                             \
 	"__Host-session" /* RFC 6265bis section 4.1.3.2: only from this host, only by TLS */
 
+#define SESSION_URL_MAX                                                                            \
+	2048u /* bytes of an address that a proof can be for; as in ipc/protocol.def, IPC_PROOF */
+#define SESSION_METHOD_MAX 16u
+
 struct session_proof {
 	struct span jwt, method, url;
-	char text[2049]; /* of the address */
+	char text[SESSION_URL_MAX + 1]; /* of the address */
 };
 
 /* session_is_shown - is it a browser that asks: with a cookie, and without the field Authorization?
