@@ -218,6 +218,25 @@ def test_killed_in_between(identity, what):
         server.verify()
 
 
+def test_damage_on_the_disk(identity):
+    """What cannot be gone on with is said to be damaged, once, and is gone: the client begins anew."""
+    with Instance(identity) as server:
+        server.add_user("kim")
+        with server.login("kim") as c:
+            home = c.get("/api/v1/users/self").json()["homeFolderID"]
+            url = made(c, 2 * MIB, folder=home, filename="hurt")
+            assert patch(c, url, 0, os.urandom(MIB)).status_code == 204
+            eventually(lambda: offset(c, url) == MIB)
+            server.stop()
+            (blob,) = [p for p in (server.dir / "blobs").rglob("*") if p.is_file() and p.stat().st_size > MIB // 2]
+            os.truncate(blob, MIB // 2)
+            server.start()
+            problem(patch(c, url, MIB, b"x"), 500, "damaged")
+            assert c.head(url, headers=VERSION).status_code == 404
+            url = made(c, 5, folder=home, filename="hurt")
+            assert content(c, patch(c, url, 0, b"again").headers["Sallyport-File"]) == b"again"
+
+
 def cut_by(server, client, url, data, what):
     """Kill it while it receives more."""
     context = ssl.create_default_context(cafile=str(server.certificate))
