@@ -159,6 +159,7 @@ def test_every_operation_answers_as_it_says(server, alice, bob, reader):
         c.reader = reader
         assert c.sign_in("alice").status_code == 200
         assert c.ask("POST", f"/api/v1/files/{file}/ticket").status_code == 201
+    page(server, reader)
     lists(alice, reader, place)
     for kind, number in (("files", file), ("folders", other["id"])):
         for method, url in [("GET", f"/api/v1/{kind}/{number}"), ("PATCH", f"/api/v1/{kind}/{number}"), ("POST", f"/api/v1/{kind}/{number}/move"),
@@ -172,15 +173,26 @@ def test_every_operation_answers_as_it_says(server, alice, bob, reader):
     never = {key for key in operations(reader.doc) if not any(s[:2] == key and s[2] < 400 for s in reader.seen)}
     assert not never
     # every one refuses something too, but those that always have an answer, and the addresses that lead elsewhere
-    harmless = {"/metrics", "/health", "/api/v1/folders/{id}/files/{file}", "/api/v1/folders/{id}/files/{file}/download",
+    harmless = {"/", "/app/{path}", "/metrics", "/health", "/api/v1/folders/{id}/files/{file}", "/api/v1/folders/{id}/files/{file}/download",
                 "/api/v1/folders/{id}/subfolders/{folder}"}
     with server.anonymous() as c:
         for method, path in operations(reader.doc):
-            if path not in harmless and not path.startswith("/api/v1/token") and path != "/api/v1/info" and method != "options":
+            if path not in harmless and not path.startswith("/api/v1/token") and path not in ("/api/v1/info", "/assets/{asset}") and method != "options":
                 url = path.replace("/{path}", place["path"])
                 assert asked(c, reader, method.upper(), re.sub(r"{\w+}", str(NOBODY), url)).status_code == 401
     kinds = {key for key in operations(reader.doc) if any(s[:2] == key and s[2] >= 400 for s in reader.seen)}
     assert set(operations(reader.doc)) - kinds <= {(m, p) for m, p in operations(reader.doc) if p in harmless or m == "options"}
+
+
+def page(server, reader):
+    with server.anonymous() as c:
+        for url in ("/", "/app/folder/1"):
+            said = asked(c, reader, "GET", url)
+            assert said.status_code == 200
+            assert asked(c, reader, "GET", url, headers={"If-None-Match": said.headers["ETag"]}).status_code == 304
+        for name in re.findall(r'"(/assets/[^"]+)"', said.text):
+            assert asked(c, reader, "GET", name).status_code == 200
+        assert asked(c, reader, "GET", "/assets/no.js").status_code == 404
 
 
 def tus(alice, reader, place):

@@ -16,7 +16,8 @@ ROUTES = ROW.findall(TABLE.read_text())
 PUBLIC = [r for r in ROUTES if r[2] == "PUBLIC"]
 CLOSED = [r for r in PUBLIC if r[3] != "NONE"]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "CONNECTX"]
-OPEN = {("POST", "/api/v1/token"), ("POST", "/api/v1/token/revoke"), ("GET", "/api/v1/info"), ("GET", "/metrics"), ("GET", "/health"), ("OPTIONS", "/api/v1/tus")}
+OPEN = {("GET", "/"), ("GET", "/app/{path...}"), ("GET", "/assets/{asset}"),
+        ("POST", "/api/v1/token"), ("POST", "/api/v1/token/revoke"), ("GET", "/api/v1/info"), ("GET", "/metrics"), ("GET", "/health"), ("OPTIONS", "/api/v1/tus")}
 SECRET = "hidden-" + secrets.token_hex(8)
 
 

@@ -122,10 +122,10 @@ def test_slowed_then_refused_at_both_doors(server):
     assert b" 404 " in bad.ask("/human2.aspx").split(b"\r\n")[0]
     bad.until("slowed")
     begin = time.monotonic()
-    assert b" 404 " in bad.ask("/").split(b"\r\n")[0]
+    assert b" 404 " in bad.ask("/api/v1/x").split(b"\r\n")[0]
     assert time.monotonic() - begin > 0.9
     begin = time.monotonic()
-    assert b" 404 " in other.ask("/").split(b"\r\n")[0]
+    assert b" 404 " in other.ask("/api/v1/x").split(b"\r\n")[0]
     assert time.monotonic() - begin < 0.9
     bad.ask("/goanywhere/images/..;/wizard/InitialAccountSetup.xhtml")
     bad.until("refused")
@@ -149,7 +149,7 @@ def test_what_is_open_ends(server):
         bad.ban()
         assert drained(idle) == b""
         drained(ssh)
-        theirs.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        theirs.sendall(b"GET /api/v1/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert b" 404 " in drained(theirs)
 
 
@@ -267,8 +267,10 @@ def test_monitors_are_no_scanners(server):
         with kind.connect() as s, pytest.raises(ssl.SSLError):
             ssl.create_default_context().wrap_socket(s, server_hostname="127.0.0.1")
     for _ in range(10):
-        for target in ("/", "/favicon.ico", "/robots.txt", "/api/v1/packages", "/.well-known/security.txt"):
+        for target in ("/favicon.ico", "/robots.txt", "/api/v1/packages", "/.well-known/security.txt"):
             assert b" 404 " in kind.ask(target)
+        for target in ("/", "/app/folder/7"):
+            assert b" 200 " in kind.ask(target)
     assert kind.show()["score"] == 0
     assert not events(server, "scanner", kind.address)
 
@@ -337,7 +339,9 @@ NAMES = re.compile(rb"sally.?port|0\.1\.0|openssl|moveit[^a-z]?transfer|debian|l
 def test_nothing_tells_the_product(server):
     """Every banner, header, error and the certificate, before a login: no product, no version."""
     who, seen = Stranger(server), []
-    targets = ["/", "/api/v1/info", "/api/v1/token", "/api/v1/users/self", "/nothing", "/metrics", "/health", "/api/v1/files/by-path/x", "/%00",
+    assets = [name.decode() for name in re.findall(rb'"(/assets/[^"]+)"', who.ask("/"))]
+    assert len(assets) == 3
+    targets = ["/", *assets, "/app/folder/7", "/assets/app.js", "/api/v1/info", "/api/v1/token", "/api/v1/users/self", "/nothing", "/metrics", "/health", "/api/v1/files/by-path/x", "/%00",
                "/api/v1/folders/1/files", "/" + "x" * 9000]
     for target in targets:
         for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "X"):
@@ -470,7 +474,7 @@ def test_scanner_file(identity):
         bad, next_bad, headed = (Stranger(instance) for _ in range(3))
         bad.ask("/payroll-backup/2023.zip")
         bad.until("refused")
-        headed.ask("/", X_Probe="yes")
+        headed.ask("/nothing", X_Probe="yes")
         headed.until("slowed")
         assert events(instance, "scanner", bad.address)[0]["probe"] == "our-canary", events(instance, "scanner", bad.address)
         # a file that is wrong is not taken up; a new one is

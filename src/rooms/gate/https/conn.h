@@ -133,6 +133,9 @@ int param_id(const struct conn *c, size_t i, uint64_t *ret) MUST_USE;
 
 /* reply_begin - status line and the fields that every reply has. */
 void reply_begin(struct conn *c, int status);
+/* reply_begin_as - the same, for what is not a user's: the portal.
+ *   keep    Cache-Control          policy  Content-Security-Policy */
+void reply_begin_as(struct conn *c, int status, const char *keep, const char *policy);
 /* reply_field - one more field. */
 void reply_field(struct conn *c, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* reply_text - to append a field by hand: name, ": ", value, CRLF. */

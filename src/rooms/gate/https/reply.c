@@ -20,8 +20,8 @@ reason(int status)
 	    {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"},
 	    {417, "Expectation Failed"}, {421, "Misdirected Request"},
 	    {422, "Unprocessable Content"}, {429, "Too Many Requests"},
-	    {460, "Checksum Mismatch"}, {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
-	    {501, "Not Implemented"}, {503, "Service Unavailable"},
+	    {431, "Request Header Fields Too Large"}, {460, "Checksum Mismatch"},
+	    {500, "Internal Server Error"}, {501, "Not Implemented"}, {503, "Service Unavailable"},
 	    {505, "HTTP Version Not Supported"}, {507, "Insufficient Storage"}};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -31,7 +31,7 @@ reason(int status)
 }
 
 void
-reply_begin(struct conn *c, int status)
+reply_begin_as(struct conn *c, int status, const char *keep, const char *policy)
 {
 	struct reply *r = &c->reply;
 
@@ -41,12 +41,24 @@ reply_begin(struct conn *c, int status)
 	r->body = text_of((char *)c->out + REPLY_HEAD_BYTES, REPLY_BODY_BYTES);
 	text_fmt(&r->head, "HTTP/1.1 %d %s\r\nDate: ", status, reason(status));
 	time_http(&r->head, clock_wall_us());
-	text_str(&r->head, "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
-			   "Content-Security-Policy: default-src 'none'; sandbox\r\n");
+	text_str(&r->head, "\r\n");
+	reply_field(c, "Cache-Control", "%s", keep);
+	reply_field(c, "Content-Security-Policy", "%s", policy);
+	text_str(&r->head, "X-Content-Type-Options: nosniff\r\n"
+			   "Referrer-Policy: no-referrer\r\n"
+			   "Cross-Origin-Resource-Policy: same-origin\r\n"
+			   "Strict-Transport-Security: max-age=31536000\r\n");
 	if (c->nonce_shown)
 		reply_field(c, "DPoP-Nonce", "%s", c->nonce);
 	if (router_is_tus(c->route))
 		reply_field(c, "Tus-Resumable", "1.0.0");
+}
+
+/* What a user stored may be anything: a browser that shows it gives it no script and no origin. */
+void
+reply_begin(struct conn *c, int status)
+{
+	reply_begin_as(c, status, "no-store", "default-src 'none'; sandbox");
 }
 
 struct text *

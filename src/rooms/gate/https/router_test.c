@@ -45,7 +45,14 @@ test_find(void **state)
 	    {"DELETE", "/api/v1/folders/3/subfolders/4", 0, 0, folder_folder_redirect, "3", "4"},
 	    {"GET", "/metrics", 1, 0, metrics_get, "", ""},
 	    {"GET", "/metrics", 0, SP_ENOROUTE, NULL, "", ""},
-	    {"GET", "/", 0, SP_ENOROUTE, NULL, "", ""},
+	    {"GET", "/", 0, 0, page_get, "", ""},
+	    {"HEAD", "/", 0, 0, page_get, "", ""},
+	    {"POST", "/", 0, SP_EMETHOD, NULL, "", ""},
+	    {"GET", "/", 1, SP_ENOROUTE, NULL, "", ""},
+	    {"GET", "/app/folder/7", 0, 0, page_place_get, "/folder/7", ""},
+	    {"GET", "/assets/app-0.js", 0, 0, page_asset_get, "app-0.js", ""},
+	    {"GET", "/assets/", 0, SP_ENOROUTE, NULL, "", ""},
+	    {"GET", "/assets/a/b", 0, SP_ENOROUTE, NULL, "", ""},
 	    {"GET", "/api/v1", 0, SP_ENOROUTE, NULL, "", ""},
 	    {"GET", "//api/v1/files", 0, SP_ENOROUTE, NULL, "", ""},
 	};
@@ -70,7 +77,7 @@ test_find(void **state)
 static void
 test_which_routes_need_no_token(void **state)
 {
-	static const char *const open[] = {"/api/v1/token", "/api/v1/token/revoke", "/api/v1/info",
+	static const char *const open[] = {"/", "/app/{path...}", "/assets/{asset}", "/api/v1/token", "/api/v1/token/revoke", "/api/v1/info",
 	    "/api/v1/tus", "/metrics", "/health"};
 	size_t n = 0;
 

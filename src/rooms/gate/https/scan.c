@@ -11,7 +11,7 @@
 static bool
 is_innocent(struct span path)
 {
-	static const char *const whole[] = {"/", "/favicon.ico", "/robots.txt", "/index.html"};
+	static const char *const whole[] = {"/favicon.ico", "/robots.txt", "/index.html"};
 	static const char *const begin[] = {"/api/", "/.well-known/", "/apple-touch-icon"};
 
 	for (size_t i = 0; i < ARRAY_LEN(whole); i++)
