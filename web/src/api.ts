@@ -45,16 +45,3 @@ export const rename = (item: Item, name: string): Promise<void> => done('PATCH',
 export const remove = (item: Item): Promise<void> => done('DELETE', place(item));
 export const move = (item: Item, to: number): Promise<void> => done('POST', place(item) + '/move', { destinationFolderId: to });
 export const copy = (item: Item, to: number): Promise<void> => done('POST', place(item) + '/copy', { destinationFolderId: to });
-
-export const uploadPath = (folderId: number): string => `${v1}/folders/${folderId}/files`;
-export const byPath = (path: string): string =>
-	`${v1}/files/by-path/` + path.split('/').filter(Boolean).map(encodeURIComponent).join('/');
-export const exists = async (path: string): Promise<boolean> => {
-	try {
-		await request('HEAD', byPath(path));
-		return true;
-	} catch (e) {
-		if ((e as { status?: number }).status === 404) return false;
-		throw e;
-	}
-};

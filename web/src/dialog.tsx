@@ -1,6 +1,6 @@
 // dialog.tsx - native dialogs that are asked with a promise: confirmations, names, and whatever is drawn into one.
 import type { ComponentChildren, VNode } from 'preact';
-import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Cell, useCell } from './observable';
 import { useText } from './text';
 
@@ -114,9 +114,8 @@ function NameBox({ title, label, yes, value = '', act, explain, done }: NameProp
 	const t = useText(), id = useId();
 	const [error, setError] = useState(''), [busy, setBusy] = useState(false);
 	const input = useRef<HTMLInputElement>(null);
-	useEffect(() => {
+	useLayoutEffect(() => {
 		const el = input.current!, dot = value.lastIndexOf('.');
-		el.focus();
 		el.setSelectionRange(0, dot > 0 ? dot : value.length);
 	}, []);
 	const submit = async (): Promise<void> => {
@@ -142,7 +141,7 @@ function NameBox({ title, label, yes, value = '', act, explain, done }: NameProp
 		<Box title={title} cancel={done} submit={() => void submit()}>
 			<label for={id}>{label}</label>
 			<input
-				id={id} ref={input} type="text" dir="auto" defaultValue={value} maxLength={255} autocomplete="off" spellcheck={false}
+				id={id} ref={input} type="text" dir="auto" autofocus defaultValue={value} maxLength={255} autocomplete="off" spellcheck={false}
 				aria-invalid={error !== ''} aria-describedby={id + 'e'} onInput={() => setError('')}
 			/>
 			<p class="error" id={id + 'e'} role="alert">{error}</p>

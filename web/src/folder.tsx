@@ -32,6 +32,8 @@ export const forgetPlaces = (): void => {
 	cameFrom = undefined;
 };
 
+const isMissing = (e: unknown): boolean => e instanceof Problem && (e.status === 404 || e.status === 403 || e.status === 400);
+
 export function FolderView({ id, home }: { id: number; home: () => void }) {
 	const t = useText();
 	const [folder, setFolder] = useState<Folder>(), [error, setError] = useState<unknown>(), [stamp, setStamp] = useState(0);
@@ -48,7 +50,7 @@ export function FolderView({ id, home }: { id: number; home: () => void }) {
 		void load();
 	}, [load, gone]);
 	if (error !== undefined) {
-		const missing = error instanceof Problem && (error.status === 404 || error.status === 403 || error.status === 400);
+		const missing = isMissing(error);
 		return (
 			<div class="empty">
 				<h1>{missing ? t.nowhere.title : explain(error)}</h1>
@@ -60,7 +62,7 @@ export function FolderView({ id, home }: { id: number; home: () => void }) {
 	if (!folder || folder.id !== id) return <div class="empty"><p role="status">{t.list.loading}</p></div>;
 	return <Open key={id} folder={folder} stamp={stamp} refresh={() => {
 		setStamp((n) => n + 1);
-		api.folder(id).then(setFolder, setError);
+		api.folder(id).then(setFolder, (e) => (isMissing(e) ? setError(e) : tellError(e)));
 	}} />;
 }
 
@@ -188,6 +190,11 @@ function Open({ folder, stamp, refresh }: { folder: Folder; stamp: number; refre
 		go(folderPath(parent.id));
 	};
 
+	// The buttons of a selection go away with it.
+	useEffect(() => {
+		if (n === 0 && document.activeElement === document.body && !isOpen()) main.current?.querySelector<HTMLElement>('[data-home]')?.focus({ preventScroll: true });
+	}, [n]);
+
 	// Keys that mean the same wherever the focus is in the page.
 	const onKey = (e: KeyboardEvent): void => {
 		const target = e.target as HTMLElement;
@@ -287,23 +294,23 @@ function Open({ folder, stamp, refresh }: { folder: Folder; stamp: number; refre
 			<div class="tools" role="group" aria-label={t.act.toolbar}>
 				{n === 0 ? (
 					<>
-						{mayUpload && <Tool icon="upload" label={t.act.upload} primary act={() => files.current?.click()} />}
-						{mayUpload && may.canAddSubfolders && <Tool icon="folder" label={t.act.uploadFolder} cls="no-phone" act={() => folders.current?.click()} />}
-						{may.canAddSubfolders && <Tool icon="plus" label={t.act.newFolder} act={newFolder} />}
+						{mayUpload && <Tool key="upload" icon="upload" label={t.act.upload} primary act={() => files.current?.click()} />}
+						{mayUpload && may.canAddSubfolders && <Tool key="uploadFolder" icon="folder" label={t.act.uploadFolder} cls="no-phone" act={() => folders.current?.click()} />}
+						{may.canAddSubfolders && <Tool key="newFolder" icon="plus" label={t.act.newFolder} act={newFolder} />}
 					</>
 				) : (
 					<>
-						{can.download && <Tool icon="download" label={t.act.download} primary act={download} />}
-						{can.rename && <Tool icon="rename" label={t.act.rename} act={rename} />}
-						{can.move && <Tool icon="move" label={t.act.move} act={onItems((items) => actions.moveOrCopy(items, folder, 'move'))} />}
-						{can.copy && <Tool icon="copy" label={t.act.copy} act={onItems((items) => actions.moveOrCopy(items, folder, 'copy'))} />}
-						{can.remove && <Tool icon="remove" label={t.act.remove} act={remove} />}
-						<Tool icon="close" label={t.act.clear} quiet act={() => select(none)} />
+						{can.download && <Tool key="download" icon="download" label={t.act.download} primary act={download} />}
+						{can.rename && <Tool key="rename" icon="rename" label={t.act.rename} act={rename} />}
+						{can.move && <Tool key="move" icon="move" label={t.act.move} act={onItems((items) => actions.moveOrCopy(items, folder, 'move'))} />}
+						{can.copy && <Tool key="copy" icon="copy" label={t.act.copy} act={onItems((items) => actions.moveOrCopy(items, folder, 'copy'))} />}
+						{can.remove && <Tool key="remove" icon="remove" label={t.act.remove} act={remove} />}
+						<Tool key="clear" icon="close" label={t.act.clear} quiet act={() => select(none)} />
 					</>
 				)}
 				<span class="status" role="status">{status}</span>
-				<Tool icon="refresh" label={t.act.refresh} quiet act={refresh} />
-				<Tool icon="keys" label={t.act.help} quiet cls="no-phone" act={() => void ask((done) => <Keys done={done} />)} />
+				<Tool key="refresh" icon="refresh" label={t.act.refresh} quiet act={refresh} />
+				<Tool key="help" icon="keys" label={t.act.help} quiet cls="no-phone" act={() => void ask((done) => <Keys done={done} />)} />
 			</div>
 			<input type="file" multiple hidden ref={files} onChange={(e) => pick(e.currentTarget)} />
 			<input type="file" hidden ref={(el) => {

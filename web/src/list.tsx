@@ -13,7 +13,7 @@ import type { Item, Permission } from './types';
 
 const AHEAD = 12;
 const SETTLE_MS = 60;
-const narrow = matchMedia('(max-width: 40em)');
+export const narrow = matchMedia('(max-width: 40em)');
 
 export interface ListProps {
 	rows: Rows;

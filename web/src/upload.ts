@@ -1,17 +1,17 @@
-// upload.ts - the queue of uploads: three at once, with progress, conflicts, cancelling and another try.
+// upload.ts - the queue of uploads: three at once, with progress, conflicts, pauses and another try.
 import * as api from './api';
 import { numbered } from './format';
-import { type Answer, Problem, send } from './http';
+import { Problem } from './http';
 import { Cell } from './observable';
 import { state as session } from './session';
+import { type Uploading, begin, forgetUnfinished } from './tus';
 import type { Folder } from './types';
 import type { Found } from './walk';
 
 const AT_ONCE = 3;
 const DRAW_MS = 250;
-const ASK_FIRST_BYTES = 1e6; // a name that is taken shall not cost the sending of a big file
 
-export type Status = 'waiting' | 'running' | 'asking' | 'session' | 'done' | 'failed' | 'skipped' | 'cancelled';
+export type Status = 'waiting' | 'running' | 'paused' | 'asking' | 'session' | 'done' | 'failed' | 'skipped' | 'cancelled';
 export type Decision = 'replace' | 'both' | 'skip';
 
 export class Task {
@@ -22,7 +22,8 @@ export class Task {
 	error: unknown;
 	replace = false;
 	tries = 1;
-	request: XMLHttpRequest | undefined;
+	running: Uploading | undefined;
+	stalled = false; // the line is down: it is tried again and again
 	mark: { at: number; sent: number } | undefined;
 	constructor(
 		readonly id: number,
@@ -120,6 +121,7 @@ function below(parent: Place, name: string): Promise<Place> {
 
 function progress(task: Task, sent: number): void {
 	const now = performance.now();
+	task.stalled = false;
 	task.sent = Math.min(sent, task.size);
 	if (!task.mark) task.mark = { at: now, sent: task.sent };
 	const seconds = (now - task.mark.at) / 1000;
@@ -131,38 +133,17 @@ function progress(task: Task, sent: number): void {
 	draw();
 }
 
-function transfer(task: Task, method: string, path: string, proof: string, body: FormData | File): Promise<Answer> {
-	return new Promise((resolve, reject) => {
-		const x = new XMLHttpRequest();
-		task.request = x;
-		task.mark = undefined;
-		x.open(method, path);
-		x.setRequestHeader('DPoP', proof);
-		x.setRequestHeader('Accept', 'application/json');
-		if (body instanceof File) x.setRequestHeader('Content-Type', 'application/octet-stream');
-		x.upload.onprogress = (e) => progress(task, e.loaded);
-		x.onload = () =>
-			resolve({ status: x.status, header: (name) => x.getResponseHeader(name), text: async () => x.responseText });
-		x.onerror = () => reject(new Problem(0, 'network', ''));
-		x.onabort = () => reject(new DOMException('', 'AbortError'));
-		if (task.status === 'running') x.send(body);
-		else reject(new DOMException('', 'AbortError'));
-	});
-}
-
 async function store(task: Task, place: Place, file: File): Promise<void> {
-	const path = `${place.path}/${task.name}`;
-	if (!task.replace && file.size > ASK_FIRST_BYTES && (await api.exists(path))) throw new Problem(409, 'exists', '');
-	if (task.status !== 'running') return;
-	if (task.replace) {
-		await send('PUT', api.byPath(path), (proof) => transfer(task, 'PUT', api.byPath(path), proof, file));
-		return;
-	}
-	await send('POST', api.uploadPath(place.id), (proof) => {
-		const form = new FormData();
-		form.append('file', file, task.name);
-		return transfer(task, 'POST', api.uploadPath(place.id), proof, form);
+	task.running = begin(file, { user: task.user, folder: place.id, name: task.name, replace: task.replace }, {
+		progress: (sent) => progress(task, sent),
+		stalled: () => {
+			task.stalled = true;
+			task.rate = 0;
+			task.mark = undefined;
+			draw(true);
+		},
 	});
+	await task.running.done;
 }
 
 // Asked one after another; an answer for all is for those that wait as well.
@@ -196,8 +177,9 @@ async function conflict(task: Task): Promise<void> {
 
 async function run(task: Task): Promise<void> {
 	task.status = 'running';
-	task.sent = 0;
+	task.stalled = false;
 	task.rate = 0;
+	task.mark = undefined;
 	task.error = undefined;
 	try {
 		let place = task.top;
@@ -222,7 +204,7 @@ async function run(task: Task): Promise<void> {
 			task.error = e;
 		}
 	} finally {
-		task.request = undefined;
+		task.running = undefined;
 		pump();
 	}
 }
@@ -230,7 +212,19 @@ async function run(task: Task): Promise<void> {
 export function cancel(task: Task): void {
 	if (task.over) return;
 	task.status = 'cancelled';
-	task.request?.abort();
+	task.sent = 0;
+	task.running?.stop(true);
+	pump();
+}
+export function pause(task: Task): void {
+	if (task.status !== 'running' && task.status !== 'waiting') return;
+	task.status = 'paused';
+	task.running?.stop(false);
+	pump();
+}
+export function resume(task: Task): void {
+	if (task.status !== 'paused') return;
+	task.status = 'waiting';
 	pump();
 }
 export const cancelAll = (): void => tasks.value.forEach(cancel);
@@ -248,6 +242,7 @@ session.watch(() => {
 	const s = session.value;
 	if (s.at === 'out' && s.why === 'left') {
 		cancelAll();
+		forgetUnfinished();
 		tasks.set([]);
 	}
 	if (s.at !== 'in') return;
@@ -259,6 +254,7 @@ session.watch(() => {
 	pump();
 });
 
+addEventListener('online', () => tasks.value.forEach((t) => t.stalled && t.running?.again()));
 addEventListener('beforeunload', (e) => {
 	if (busy()) e.preventDefault();
 });

@@ -4,12 +4,13 @@ import { Box, ask } from './dialog';
 import { bytes, duration } from './format';
 import { Icon } from './icons';
 import { Name } from './name';
+import { narrow } from './list';
 import { useCell } from './observable';
 import { explain, lang, useText } from './text';
-import { type Decision, type Task, cancel, cancelAll, clear, onConflict, retry, retryAll, tasks } from './upload';
+import { type Decision, type Task, cancel, cancelAll, clear, onConflict, pause, resume, retry, retryAll, tasks } from './upload';
 
 const SHOWN = 60;
-const rank: Record<Task['status'], number> = { running: 0, asking: 1, session: 1, failed: 2, waiting: 3, done: 4, skipped: 5, cancelled: 5 };
+const rank: Record<Task['status'], number> = { running: 0, asking: 1, session: 1, paused: 1, failed: 2, waiting: 3, done: 4, skipped: 5, cancelled: 5 };
 
 type Answer = { decision: Decision; all: boolean };
 onConflict(async (task) => (await ask<Answer>((done) => <Conflict task={task} done={done} />)) ?? { decision: 'skip', all: false });
@@ -38,6 +39,7 @@ function Row({ task }: { task: Task }) {
 	const said = (): string => {
 		switch (task.status) {
 			case 'running':
+				if (task.stalled) return t.uploads.stalled;
 				if (task.sent >= task.size) return t.uploads.storing;
 				return [
 					t.uploads.of(bytes(task.sent, language), bytes(task.size, language)),
@@ -54,9 +56,15 @@ function Row({ task }: { task: Task }) {
 			<Icon name={task.status === 'done' ? 'check' : task.status === 'failed' ? 'warn' : task.file ? 'file' : 'folder'} />
 			<div>
 				<Name end>{[...task.folders.slice(0, task.file ? undefined : -1), task.name].join('/')}</Name>
-				{task.status === 'running' && <progress max={1} value={task.size ? task.sent / task.size : 0} aria-label={t.uploads.progress(task.name)} />}
+				{(task.status === 'running' || task.status === 'paused') && <progress max={1} value={task.size ? task.sent / task.size : 0} aria-label={t.uploads.progress(task.name)} />}
 				<small>{said()}</small>
 			</div>
+			{(task.status === 'running' || task.status === 'paused') && task.file && (
+				<button type="button" class="plain" aria-label={`${t.uploads[task.status === 'paused' ? 'resume' : 'pause']}: ${task.name}`}
+					title={t.uploads[task.status === 'paused' ? 'resume' : 'pause']} onClick={() => (task.status === 'paused' ? resume : pause)(task)}>
+					<Icon name={task.status === 'paused' ? 'play' : 'pause'} />
+				</button>
+			)}
 			{task.status === 'failed' || task.status === 'cancelled' ? (
 				<button type="button" class="plain" aria-label={`${t.uploads.retry}: ${task.name}`} title={t.uploads.retry} onClick={() => retry(task)}><Icon name="retry" /></button>
 			) : !task.over && (
@@ -70,7 +78,7 @@ export function Uploads() {
 	const t = useText(), language = useCell(lang), all = useCell(tasks);
 	const [open, setOpen] = useState(true);
 	const started = all.length > 0;
-	useEffect(() => setOpen(true), [started]);
+	useEffect(() => setOpen(!narrow.matches), [started]); // on a phone it would cover the list
 	if (!started) return null;
 
 	let left = 0, done = 0, failed = 0, sent = 0, size = 0, rate = 0;
