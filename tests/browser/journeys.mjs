@@ -373,6 +373,28 @@ export async function up_and_down({ page, shot, accessible }, given) {
 	ok(readFileSync(await got.path()).equals(readFileSync(given.file)), 'and the same');
 }
 
+// Several things at once come as one ZIP file, which the test looks into.
+export async function zip({ page, as, call, shot }, given) {
+	const phone = as.view === 'phone';
+	await enter({ page }, given);
+	await row(page, 'sub').waitFor();
+	const take = async (name, click) => {
+		const begin = page.waitForEvent('download');
+		await click();
+		const got = await begin;
+		ok((await got.failure()) === null, 'the download is whole');
+		await call('check', name, got.suggestedFilename(), await got.path());
+	};
+	await select(page, 'one.txt', 'sub');
+	await take('some', () => button(page, 'Download').click());
+	await button(page, 'Clear the selection').click();
+	await page.getByRole('checkbox', { name: 'Select all' }).click();
+	await take('all', () => button(page, 'Download').click());
+	await button(page, 'Clear the selection').click();
+	if (!phone) await take('all', () => button(page, 'Download all').click());
+	await shot('zip');
+}
+
 // A big upload, whose line goes down, whose server is restarted, that is paused, and whose page is left and comes back.
 export async function interrupted({ page, call, shot, accessible }, given) {
 	page.on('dialog', (d) => void d.accept()); // "leave this page?"

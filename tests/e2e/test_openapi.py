@@ -159,6 +159,8 @@ def test_every_operation_answers_as_it_says(server, alice, bob, reader):
         c.reader = reader
         assert c.sign_in("alice").status_code == 200
         assert c.ask("POST", f"/api/v1/files/{file}/ticket").status_code == 201
+        assert c.ask("POST", f"/api/v1/folders/{place['id']}/ticket").status_code == 201
+    archive(alice, reader, place)
     page(server, reader)
     lists(alice, reader, place)
     for kind, number in (("files", file), ("folders", other["id"])):
@@ -182,6 +184,16 @@ def test_every_operation_answers_as_it_says(server, alice, bob, reader):
                 assert asked(c, reader, method.upper(), re.sub(r"{\w+}", str(NOBODY), url)).status_code == 401
     kinds = {key for key in operations(reader.doc) if any(s[:2] == key and s[2] >= 400 for s in reader.seen)}
     assert set(operations(reader.doc)) - kinds <= {(m, p) for m, p in operations(reader.doc) if p in harmless or m == "options"}
+
+
+def archive(alice, reader, place):
+    url = f"/api/v1/folders/{place['id']}/archive"
+    whole = asked(alice, reader, "GET", url)
+    assert whole.status_code == asked(alice, reader, "GET", url, params={"format": "tar"}).status_code == 200
+    assert asked(alice, reader, "GET", url, headers={"Range": "bytes=1-2"}).status_code == 206
+    assert asked(alice, reader, "GET", url, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
+    assert asked(alice, reader, "GET", url, params={"format": "rar"}).status_code == 400
+    assert asked(alice, reader, "HEAD", url).status_code == 200
 
 
 def page(server, reader):

@@ -5,6 +5,7 @@ import re
 import secrets
 import signal
 import time
+import zipfile
 
 import pytest
 
@@ -197,6 +198,24 @@ def test_up_and_down(browser, server, user, tmp_path, size):
     browser.walk("up_and_down", server, file=str(file), name=file.name, **user)
     with server.login(user["user"]) as c:
         assert c.fetch(f"/Home/{user['user']}/{file.name}").content == file.read_bytes()
+
+
+@pytest.mark.parametrize("view", ["desktop", "phone"])
+def test_zip(browser, server, user, view):
+    home = f"/Home/{user['user']}"
+    stored = {"one.txt": b"1", "two.txt": b"2", "sub/three.txt": b"3"}
+    with server.login(user["user"]) as c:
+        top = c.get("/api/v1/users/self").json()["homeFolderID"]
+        assert c.post(f"/api/v1/folders/{top}/subfolders", json={"name": "sub"}).status_code == 201
+        for name, content in stored.items():
+            assert c.store(f"{home}/{name}", content).status_code == 201
+
+    def check(what, filename, path):
+        z = zipfile.ZipFile(path)
+        got = {i.filename: z.read(i) for i in z.infolist() if not i.is_dir()}
+        want = {n: c for n, c in stored.items() if n != "two.txt"} if what == "some" else {f"{user['user']}/{n}": c for n, c in stored.items()}
+        assert filename == user["user"] + ".zip" and got == want
+    browser.walk("zip", server, {"check": check}, view=view, **user)
 
 
 @pytest.fixture

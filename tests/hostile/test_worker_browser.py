@@ -34,8 +34,8 @@ def test_the_cookie_without_the_key(evil, browser):
     with Evil(evil) as w:
         refused(w.ask("LOGIN_TOKEN", token=browser.cookie), "PROOF")
         refused(w.ask("LOGIN_TOKEN", token=browser.cookie, proof="x", method="GET", url="x"), "PROOF")
-        refused(w.ask("LOGIN_PASS", token=browser.cookie, file=1), "PROOF")
-        refused(w.ask("LOGIN_PASS", token=browser.cookie, file=1, **{"pass": "A" * 32}), "PROOF")
+        refused(w.ask("LOGIN_PASS", token=browser.cookie, id=1), "PROOF")
+        refused(w.ask("LOGIN_PASS", token=browser.cookie, id=1, **{"pass": "A" * 32}), "PROOF")
         refused(w.ask("TOKEN_REFRESH", token=browser.cookie), "AUTH")
 
 
@@ -65,11 +65,11 @@ def test_a_ticket_is_for_one_file(evil, browser, files):
     ticket = browser.ask("POST", f"/api/v1/files/{own}/ticket").json()["url"].partition("ticket=")[2]
     both = {"token": browser.cookie, "pass": ticket}
     with Evil(evil) as w:
-        refused(w.ask("LOGIN_PASS", file=other, **both), "PROOF")
-        refused(w.ask("LOGIN_PASS", file=own, **{**both, "token": evil.people["alice"].token}), "PROOF")
-        assert w.ask("LOGIN_PASS", file=own, **both).name == "PRINCIPAL"
+        refused(w.ask("LOGIN_PASS", id=other, **both), "PROOF")
+        refused(w.ask("LOGIN_PASS", id=own, **{**both, "token": evil.people["alice"].token}), "PROOF")
+        assert w.ask("LOGIN_PASS", id=own, **both).name == "PRINCIPAL"
         for message, fields in [("LIST", {"by": BY_PATH, "path": "/", "what": 7, "limit": 10}), ("SELF", {}), ("REMOVE", {"by": BY_FILE, "id": own, "kind": 1}),
-                                ("PUT", {"path": "/Home/alice/x", "size": 1}), ("PASS_GET", {"file": other}), ("SESSION_NEXT", {}), ("SESSION_END", {}),
+                                ("PUT", {"path": "/Home/alice/x", "size": 1}), ("PASS_GET", {"id": other}), ("SESSION_NEXT", {}), ("SESSION_END", {}),
                                 ("RENAME", {"by": BY_FILE, "id": own, "to": "/Home/alice/y"}), ("OPEN", {"by": BY_FILE, "id": other}),
                                 ("OPEN", {"by": BY_PATH, "path": "/Home/alice/large"}), ("VERSIONS", {"by": BY_FILE, "id": own, "limit": 1}),
                                 ("STAT", {"by": BY_FILE, "id": other})]:
@@ -77,15 +77,35 @@ def test_a_ticket_is_for_one_file(evil, browser, files):
         assert w.ask("OPEN", by=BY_FILE, id=own).name == "FILE_INLINE"
     assert browser.ask("DELETE", "/api/v1/sessions/current").status_code == 204
     with Evil(evil) as w:
-        refused(w.ask("LOGIN_PASS", file=own, **both), "AUTH")
+        refused(w.ask("LOGIN_PASS", id=own, **both), "AUTH")
+
+
+def test_a_ticket_for_a_folder_is_for_nothing_above_or_beside_it(evil, browser, files):
+    made = {}
+    for name in ("top", "top/in", "topmost"):
+        above = browser.ask("GET", SELF).json()["homeFolderID"] if "/" not in name else made["top"]
+        made[name] = browser.ask("POST", f"/api/v1/folders/{above}/subfolders", json={"name": name.rpartition("/")[2]}).json()["id"]
+    ticket = browser.ask("POST", f"/api/v1/folders/{made['top']}/ticket").json()["url"].partition("ticket=")[2]
+    both = {"token": browser.cookie, "pass": ticket}
+    with Evil(evil) as w:
+        refused(w.ask("LOGIN_PASS", id=made["top"], **both), "PROOF")  # as if it were a file
+        refused(w.ask("LOGIN_PASS", id=made["topmost"], folder=1, **both), "PROOF")
+        assert w.ask("LOGIN_PASS", id=made["top"], folder=1, **both).name == "PRINCIPAL"
+        for message, fields in [("LIST", {"by": BY_PATH, "path": "/", "what": 7, "limit": 10}), ("LIST", {"by": BY_FOLDER, "id": made["topmost"], "what": 7}),
+                                ("STAT", {"by": BY_PATH, "path": "/Home/alice"}), ("OPEN", {"by": BY_FILE, "id": files["/Home/alice/small"]}), ("SELF", {}),
+                                ("STAT", {"by": BY_FILE, "id": files["/Home/alice/small"]}), ("PASS_GET", {"id": made["top"], "folder": 1}),
+                                ("FOLDER_MAKE", {"by": BY_FOLDER, "id": made["top"], "name": "x"}), ("REMOVE", {"by": BY_FOLDER, "id": made["top/in"]})]:
+            refused(w.ask(message, **fields), "PERM")
+        assert w.ask("LIST", by=BY_FOLDER, id=made["top"], what=7, limit=10).name == "ENTRIES"
+        assert w.ask("STAT", by=BY_FOLDER, id=made["top/in"]).name == "ENTRY"
 
 
 def test_tickets_of_what_may_not_be_read(evil, browser, files):
     own = files["/Home/alice/small"]
     with Evil(evil).login(evil.people["bob"].token) as w:
-        refused(w.ask("PASS_GET", file=own), "NOTFOUND")
+        refused(w.ask("PASS_GET", id=own), "NOTFOUND")
     with Evil(evil).login(evil.people["alice"].token) as w:  # not a browser's session
-        refused(w.ask("PASS_GET", file=own), "PROOF")
+        refused(w.ask("PASS_GET", id=own), "PROOF")
 
 
 def test_sessions_of_others(evil, browser):

@@ -1,6 +1,7 @@
 // actions.tsx - what is done with the selected rows: asked for, done a few at a time, told.
 import * as api from './api';
 import { confirm, askName } from './dialog';
+import { Problem } from './http';
 import { Name } from './name';
 import { visible } from './format';
 import { dismiss, tell, tellError } from './notice';
@@ -9,8 +10,7 @@ import { explain, text } from './text';
 import type { Folder, Item } from './types';
 
 const AT_ONCE = 4;
-const MANY_DOWNLOADS = 5;
-const BETWEEN_DOWNLOADS_MS = 400;
+const MANY_CHOSEN = 500; // as the server takes
 
 // The ones that failed are told once, with the first reason; the rest is done all the same.
 async function each(items: Item[], act: (item: Item) => Promise<void>, said: (n: number) => string): Promise<number> {
@@ -77,9 +77,8 @@ export function newFolder(into: Folder): Promise<true | undefined> {
 	});
 }
 
-// The browser itself downloads: an address that is good for this file, and a click on it.
-async function downloadOne(id: number): Promise<void> {
-	const { url } = await api.ticket(id);
+// The browser itself downloads: an address that is good for this, and a click on it.
+function follow(url: string): void {
 	const to = new URL(url, location.origin);
 	if (to.origin !== location.origin) throw new Error(to.origin);
 	const a = document.createElement('a');
@@ -88,20 +87,29 @@ async function downloadOne(id: number): Promise<void> {
 	document.body.append(a);
 	a.click();
 	a.remove();
+	tell(text().done.downloading);
 }
 
-export async function download(ids: number[]): Promise<void> {
-	const t = text();
-	if (ids.length > MANY_DOWNLOADS && !(await confirm({ title: t.act.download, text: t.ask.many(ids.length), yes: t.act.download }))) return;
-	let n = 0;
+export async function download(id: number): Promise<void> {
 	try {
-		for (const id of ids) {
-			if (n > 0) await new Promise((resolve) => setTimeout(resolve, BETWEEN_DOWNLOADS_MS));
-			await downloadOne(id);
-			n++;
-		}
+		follow((await api.ticket(id)).url);
 	} catch (e) {
 		tellError(e);
 	}
-	if (n > 0) tell(t.done.downloading(n));
+}
+
+// Several files, or folders, as one ZIP; without items all that is in the folder.  It is asked for first: a browser's own
+// download can only fail, without a word.
+export async function downloadZip(from: number, items: Item[]): Promise<void> {
+	const numbers = (type: Item['type']): string => items.filter((i) => i.type === type).map((i) => i.id).join(',');
+	const chosen: Record<string, string> = items.length ? { files: numbers('File'), folders: numbers('Folder') } : {};
+	if (items.length > MANY_CHOSEN) return void tell(text().ask.tooMany(MANY_CHOSEN), { bad: true });
+	try {
+		await api.archiveThere(from, chosen);
+		const { url } = await api.folderTicket(from);
+		follow(url + Object.entries(chosen).map(([k, v]) => `&${k}=${v}`).join(''));
+	} catch (e) {
+		if (e instanceof Problem && e.status === 413) tell(text().ask.tooBig, { bad: true });
+		else tellError(e);
+	}
 }

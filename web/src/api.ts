@@ -38,6 +38,9 @@ export const content = (id: number, o: { page: number; perPage: number; order: O
 export const newFolder = (parent: number, name: string): Promise<Folder> => json('POST', `/folders/${parent}/subfolders`, { name });
 export const file = (id: number): Promise<FileDetails> => json('GET', `/files/${id}`);
 export const versions = (id: number): Promise<Page<Version>> => json('GET', `/files/${id}/versions` + query({ page: 1, perPage: 100 }));
+export const folderTicket = (id: number): Promise<{ url: string }> => json('POST', `/folders/${id}/ticket`);
+export const archiveThere = (id: number, chosen: Record<string, string>): Promise<unknown> =>
+	request('HEAD', `${v1}/folders/${id}/archive${query(chosen)}`);
 export const ticket = (id: number): Promise<{ url: string }> => json('POST', `/files/${id}/ticket`);
 
 const place = (item: Item): string => (item.type === 'Folder' ? `/folders/${item.id}` : `/files/${item.id}`);

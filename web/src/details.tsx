@@ -54,7 +54,7 @@ export function Details({ id, stamp, may, close }: Props) {
 			{file && (
 				<>
 					{may.canReadFiles && (
-						<button type="button" class="primary" onClick={() => void actions.download([id])}><Icon name="download" />{t.act.download}</button>
+						<button type="button" class="primary" onClick={() => void actions.download(id)}><Icon name="download" />{t.act.download}</button>
 					)}
 					<dl>
 						<dt>{t.details.size}</dt>

@@ -158,10 +158,10 @@ function Open({ folder, stamp, refresh }: { folder: Folder; stamp: number; refre
 	const which = kinds(selection, rows), n = count(selection, rows);
 	const folderRight = !which.folders || may.canAddSubfolders;
 	const can = {
-		download: n > 0 && which.files && !which.folders && may.canReadFiles,
+		download: n > 0 && may.canReadFiles,
 		rename: n === 1 && folderRight && (!which.files || (may.canWriteFiles && may.canDeleteFiles)),
 		move: n > 0 && folderRight && (!which.files || (may.canReadFiles && may.canDeleteFiles)),
-		copy: n > 0 && which.files && !which.folders && may.canReadFiles,
+		copy: n > 0 && may.canReadFiles,
 		remove: n > 0 && folderRight && (!which.files || may.canDeleteFiles),
 	};
 	const onItems = (act: (items: Item[]) => Promise<unknown>, keep = false) => (): void => {
@@ -178,7 +178,9 @@ function Open({ folder, stamp, refresh }: { folder: Folder; stamp: number; refre
 			}
 		})();
 	};
-	const download = onItems(async (items) => actions.download(items.map((i) => i.id)), true);
+	const all = n === rows.total && !rows.filter;
+	const download = all && n !== 1 ? () => void actions.downloadZip(from, []) : onItems(
+		async (items) => (items.length === 1 && items[0]!.type === 'File' ? actions.download(items[0]!.id) : actions.downloadZip(from, items)), true);
 	const remove = onItems(actions.remove);
 	const rename = onItems(async (items) => items[0] && actions.rename(items[0]));
 	const newFolder = (): void => void actions.newFolder(folder).then((made) => made && refresh());
@@ -296,6 +298,7 @@ function Open({ folder, stamp, refresh }: { folder: Folder; stamp: number; refre
 					<>
 						{mayUpload && <Tool key="upload" icon="upload" label={t.act.upload} primary act={() => files.current?.click()} />}
 						{mayUpload && may.canAddSubfolders && <Tool key="uploadFolder" icon="folder" label={t.act.uploadFolder} cls="no-phone" act={() => folders.current?.click()} />}
+						{may.canReadFiles && rows.total > 0 && !filter && <Tool key="downloadAll" icon="download" label={t.act.downloadAll} cls="no-phone" act={() => void actions.downloadZip(from, [])} />}
 						{may.canAddSubfolders && <Tool key="newFolder" icon="plus" label={t.act.newFolder} act={newFolder} />}
 					</>
 				) : (
@@ -341,7 +344,7 @@ function Open({ folder, stamp, refresh }: { folder: Folder; stamp: number; refre
 			) : (
 				<List
 					rows={rows} label={t.list.label(name)} may={may} selection={selection} select={select} cursor={cursor} setCursor={setCursor}
-					setOrder={(o) => setSort((order = o))} open={open} download={(item) => void actions.download([item.id])} scroll={place}
+					setOrder={(o) => setSort((order = o))} open={open} download={(item) => void actions.download(item.id)} scroll={place}
 				/>
 			)}
 			{shown !== undefined && <Details id={shown} stamp={stamp} may={may} close={() => {

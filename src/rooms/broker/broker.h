@@ -80,6 +80,12 @@ struct op {
 };
 
 /* struct worker - one process at the other end of a socket: worker, authenticator or scrubber. */
+/* All that a connection may see that came with a pass. */
+struct only {
+	int64_t id;  /* 0: everything */
+	bool folder; /* a folder with what is below it, else a file */
+};
+
 struct worker {
 	uint64_t serial;
 	enum room room;
@@ -94,7 +100,7 @@ struct worker {
 	struct broker *broker;
 	struct actor actor;	/* set when authed; address always */
 	int64_t token_end_us;	/* of the token that was shown last */
-	int64_t only_file;	/* all that it may see, by a pass; 0: all that its user may */
+	struct only only;	/* of what its user may see */
 	bool is_bound;		/* by a browser's session */
 	struct access access;	/* cache, see worker_access */
 	struct upload *uploads; /* those that are open, not those being committed */

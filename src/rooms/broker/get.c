@@ -1,4 +1,5 @@
 /* get.c - OPEN and DAMAGED: the key goes round the ring, the ciphertext goes the short way. */
+#include "rooms/broker/proof.h"
 #include "rooms/broker/put.h"
 #include "rooms/broker/store.h"
 #include "sys/fd.h"
@@ -209,8 +210,8 @@ handle_open(struct broker *b, struct worker *w, struct span body)
 		return err;
 	if (!n.is_file)
 		return SP_EISFOLDER;
-	if (w->only_file != 0 && n.file.id != w->only_file)
-		return SP_EPERM;
+	if ((err = pass_covers(b, w->only, &n)) != SP_OK)
+		return err;
 	/* one that does not wait for its keys would fill the ledger's queue, which is everybody's
 	 */
 	if (w->reads >= READS_MAX)

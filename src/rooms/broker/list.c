@@ -5,6 +5,8 @@
  * them. */
 #include "rooms/broker/list.h"
 
+#include "rooms/broker/proof.h"
+
 int
 items_add(struct items *l, int64_t id, uint16_t rights)
 {
@@ -346,6 +348,8 @@ handle_list(struct broker *b, struct worker *w, struct span body)
 	if ((err = worker_access(b, w, &l->access)) != SP_OK ||
 	    (err = mask_like(m.mask, l->like, sizeof(l->like), &l->pattern)) != SP_OK ||
 	    (err = node_find(b->db, l->access, m.by, (int64_t)m.id, m.path, &at)) != SP_OK)
+		return err;
+	if ((err = pass_covers(b, w->only, &at)) != SP_OK)
 		return err;
 	if (at.is_file)
 		return SP_ENOTFOLDER;

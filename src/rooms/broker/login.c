@@ -88,7 +88,7 @@ worker_login(struct worker *w, const struct actor *actor, int64_t token_end_us)
 	w->actor.listener = w->listener;
 	w->token_end_us = token_end_us;
 	w->is_authed = true;
-	w->only_file = 0;
+	w->only.id = 0;
 	w->is_bound = false;
 	w->access.gen = 0;
 	addresses_good(w->broker, w->actor.address);

@@ -178,17 +178,18 @@ proof_check(
 
 /* ---- passes ---- */
 
-/* The pass of a file until then: when it ends, and the stamp of it with session and file. */
+/* The pass of a thing until then: when it ends, and the stamp of it with session and thing. */
 static int
-pass_make(struct broker *b, int64_t session, int64_t file, uint64_t end_ms, char ret[PASS_TEXT])
+pass_make(struct broker *b, int64_t session, struct only only, uint64_t end_ms, char ret[PASS_TEXT])
 {
 	struct text t = text_of(ret, PASS_TEXT);
-	uint8_t body[24], mac[32], whole[24];
+	uint8_t body[25], mac[32], whole[24];
 	struct wr w = wr_of(body, sizeof(body)), all = wr_of(whole, sizeof(whole));
 	int err;
 
 	wr_uint(&w, (uint64_t)session, 8);
-	wr_uint(&w, (uint64_t)file, 8);
+	wr_uint(&w, (uint64_t)only.id, 8);
+	wr_uint(&w, only.folder, 1);
 	wr_uint(&w, end_ms, 8);
 	if ((err = stamp(b, "pass", wr_span(&w), mac)) != SP_OK)
 		return err;
@@ -200,7 +201,7 @@ pass_make(struct broker *b, int64_t session, int64_t file, uint64_t end_ms, char
 }
 
 int
-pass_check(struct broker *b, int64_t session, int64_t file, struct span pass)
+pass_check(struct broker *b, int64_t session, struct only only, struct span pass)
 {
 	uint8_t raw[24];
 	char good[PASS_TEXT];
@@ -212,10 +213,28 @@ pass_check(struct broker *b, int64_t session, int64_t file, struct span pass)
 	if (base64url_get(pass, raw, sizeof(raw), &n) != SP_OK || n != sizeof(raw))
 		return SP_EPROOF;
 	end_ms = rd_uint(&r, 8);
-	if ((err = pass_make(b, session, file, end_ms, good)) != SP_OK)
+	if ((err = pass_make(b, session, only, end_ms, good)) != SP_OK)
 		return err;
 	return secret_eq(span_str(good), pass) && (uint64_t)b->mono_ms() < end_ms ? SP_OK
 										  : SP_EPROOF;
+}
+
+int
+pass_covers(struct broker *b, struct only only, const struct node *n)
+{
+	int64_t chain[PATH_MAX_DEPTH + 2];
+	size_t count = 0;
+	int err;
+
+	if (only.id == 0)
+		return SP_OK;
+	if (!only.folder)
+		return n->is_file && n->file.id == only.id ? SP_OK : SP_EPERM;
+	err = folder_chain(b->db, n->folder.id, chain, &count);
+	for (size_t i = 0; i < count && err == SP_OK; i++)
+		if (chain[i] == only.id)
+			return SP_OK;
+	return err != SP_OK ? err : SP_EPERM;
 }
 
 int
@@ -223,13 +242,15 @@ handle_pass_get(struct broker *b, struct worker *w, struct span body)
 {
 	struct ipc_pass_get m;
 	struct ipc_pass out = {.expires_s = PASS_S};
+	struct only only;
 	const struct access *a;
 	char text[PASS_TEXT];
 	struct node n;
 	int err = ipc_get_pass_get(body, &m);
 
 	if (err != SP_OK || (err = worker_access(b, w, &a)) != SP_OK ||
-	    (err = node_find(b->db, a, BY_FILE, (int64_t)m.file, span_of(NULL, 0), &n)) != SP_OK)
+	    (err = node_find(b->db, a, m.folder != 0 ? BY_FOLDER : BY_FILE, (int64_t)m.id,
+		 span_of(NULL, 0), &n)) != SP_OK)
 		return err;
 	if ((n.rights & RIGHT_READ) == 0) {
 		denied(b, w, "read", n.path);
@@ -237,8 +258,9 @@ handle_pass_get(struct broker *b, struct worker *w, struct span body)
 	}
 	if (!w->is_bound)
 		return SP_EPROOF;
-	if ((err = pass_make(b, w->actor.session, (int64_t)m.file,
-		 (uint64_t)b->mono_ms() + PASS_S * 1000, text)) != SP_OK)
+	only = (struct only){.id = (int64_t)m.id, .folder = m.folder != 0};
+	if ((err = pass_make(
+		 b, w->actor.session, only, (uint64_t)b->mono_ms() + PASS_S * 1000, text)) != SP_OK)
 		return err;
 	out.pass = span_str(text);
 	REPLY(b, w->serial, PASS, pass, &out, -1);

@@ -9,11 +9,13 @@
 #define SP_BROKER_PROOF_H
 
 #include "rooms/broker/broker.h"
+#include "rooms/broker/tree.h"
 
 #define NONCE_MS 60000 /* each is new for so long */
 #define NONCES_GOOD 5  /* the newest and those before it that are taken */
 #define PASS_S 3600u   /* a pass is good for so long */
-/* Proofs of those minutes that are remembered, of all sessions: over 3,000 requests a second.  16 MiB, once there is a browser's session. */
+/* Proofs of those minutes that are remembered, of all sessions: over 3,000 requests a second.  16
+ * MiB, once there is a browser's session. */
 #define PROOFS_SEEN (1u << 20)
 #define NONCE_TEXT 32u /* bytes, with NUL */
 #define PASS_TEXT 48u
@@ -25,7 +27,7 @@ struct proof {
 	struct span jwt; /* empty: none */
 	struct span method, url;
 	struct span pass; /* empty: none */
-	int64_t file;	  /* that the pass is said to be for */
+	struct only only; /* that the pass is said to be for */
 };
 
 /* proof_key - whose proof is it?  For the login that binds a session to it.
@@ -36,8 +38,10 @@ int proof_key(struct broker *b, const struct proof *p, uint8_t ret_jkt[32]) MUST
  *   errors  as proof_key; SP_EFULL: more proofs than are remembered */
 int proof_check(struct broker *b, const struct proof *p, const uint8_t token_hash[32],
     const uint8_t jkt[32]) MUST_USE;
-/* pass_check - was the pass made for this session and file, not long ago?  errors SP_EPROOF,
+/* pass_check - was the pass made for this session and thing, not long ago?  errors SP_EPROOF,
  * SP_ENOMEM */
-int pass_check(struct broker *b, int64_t session, int64_t file, struct span pass) MUST_USE;
+int pass_check(struct broker *b, int64_t session, struct only only, struct span pass) MUST_USE;
+/* pass_covers - may a connection that may see this only see that node?  errors SP_EPERM */
+int pass_covers(struct broker *b, struct only only, const struct node *n) MUST_USE;
 void proofs_free(struct broker *b);
 #endif

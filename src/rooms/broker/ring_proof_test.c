@@ -75,43 +75,92 @@ test_passes(void **state)
 	struct worker_end *w = login(s, "alice", &t), *two = connect_worker(s, 0);
 	struct ipc_pass p;
 	struct worker *inside;
+	struct only only, other;
 	char pass[PASS_TEXT];
 	uint64_t file;
 	int64_t session;
 
 	assert_int_equal(put_small(w, "/Home/alice/a", 5), IPC_ENTRY);
 	file = entry(w).id;
-	REFUSES(w, SP_EPROOF, pass_get, .file = file); /* a bearer's session */
+	REFUSES(w, SP_EPROOF, pass_get, .id = file); /* a bearer's session */
 	inside = worker_find(s->b, w->serial);
 	inside->is_bound = true;
 	session = inside->actor.session;
-	assert_int_equal(ASK(w, pass_get, .file = file), IPC_PASS);
+	assert_int_equal(ASK(w, pass_get, .id = file), IPC_PASS);
 	assert_int_equal(ipc_get_pass(span_of(w->body, w->len), &p), SP_OK);
 	(void)snprintf(pass, sizeof(pass), "%.*s", (int)p.pass.len, (const char *)p.pass.ptr);
 	/* a bearer's token and a pass */
 	REFUSES(
-	    two, SP_EPROOF, login_pass, .token = TEXT(t.access), .pass = TEXT(pass), .file = file);
+	    two, SP_EPROOF, login_pass, .token = TEXT(t.access), .pass = TEXT(pass), .id = file);
 	/* who came with a pass has its file, and nothing else */
-	inside->only_file = (int64_t)file;
+	inside->only.id = (int64_t)file;
 	assert_int_equal(ASK(w, stat, .by = BY_FILE, .id = file), IPC_ENTRY);
 	assert_int_equal(ASK(w, open, .by = BY_FILE, .id = file), IPC_FILE_INLINE);
-	inside->only_file = (int64_t)file + 1;
+	inside->only.id = (int64_t)file + 1;
 	REFUSES(w, SP_EPERM, open, .by = BY_FILE, .id = file);
 	REFUSES(w, SP_EPERM, stat, .by = BY_FILE, .id = file);
 	REFUSES(w, SP_EPERM, stat, .by = BY_PATH, .path = TEXT("/Home/alice"));
 	REFUSES(w, SP_EPERM, list, .by = BY_PATH, .path = TEXT("/"));
 	REFUSES(w, SP_EPERM, self, 0);
 	REFUSES(w, SP_EPERM, remove, .by = BY_FILE, .id = file, .kind = 1);
-	REFUSES(w, SP_EPERM, pass_get, .file = file);
+	REFUSES(w, SP_EPERM, pass_get, .id = file);
 
-	assert_int_equal(pass_check(s->b, session, (int64_t)file, span_str(pass)), SP_OK);
-	assert_int_equal(pass_check(s->b, session + 1, (int64_t)file, span_str(pass)), SP_EPROOF);
-	assert_int_equal(pass_check(s->b, session, (int64_t)file + 1, span_str(pass)), SP_EPROOF);
+	only = (struct only){.id = (int64_t)file};
+	other = (struct only){.id = (int64_t)file + 1};
+	assert_int_equal(pass_check(s->b, session, only, span_str(pass)), SP_OK);
+	other = (struct only){.id = (int64_t)file, .folder = true};
+	assert_int_equal(pass_check(s->b, session, other, span_str(pass)), SP_EPROOF);
+	assert_int_equal(pass_check(s->b, session + 1, only, span_str(pass)), SP_EPROOF);
+	assert_int_equal(pass_check(s->b, session, other, span_str(pass)), SP_EPROOF);
 	now_us += (int64_t)PASS_S * 1000000 - 1000000;
-	assert_int_equal(pass_check(s->b, session, (int64_t)file, span_str(pass)), SP_OK);
+	assert_int_equal(pass_check(s->b, session, only, span_str(pass)), SP_OK);
 	now_us += 1000000;
-	assert_int_equal(pass_check(s->b, session, (int64_t)file, span_str(pass)), SP_EPROOF);
+	assert_int_equal(pass_check(s->b, session, only, span_str(pass)), SP_EPROOF);
 	worker_free(w), worker_free(two);
+}
+
+/* A pass for a folder: what is in it and below, and nothing beside or above it. */
+static void
+test_passes_for_folders(void **state)
+{
+	struct stage *s = *state;
+	struct tokens t;
+	struct worker_end *w = login(s, "alice", &t);
+	struct worker *inside = worker_find(s->b, w->serial);
+	uint64_t home, top, in, beside, file;
+
+	assert_int_equal(ASK(w, stat, .by = BY_PATH, .path = TEXT("/Home/alice")), IPC_ENTRY);
+	home = entry(w).id;
+	assert_int_equal(
+	    ASK(w, folder_make, .by = BY_PATH, .path = TEXT("/Home/alice/top")), IPC_ENTRY);
+	top = entry(w).id;
+	assert_int_equal(
+	    ASK(w, folder_make, .by = BY_PATH, .path = TEXT("/Home/alice/top/in")), IPC_ENTRY);
+	in = entry(w).id;
+	assert_int_equal(
+	    ASK(w, folder_make, .by = BY_PATH, .path = TEXT("/Home/alice/topmost")), IPC_ENTRY);
+	beside = entry(w).id;
+	assert_int_equal(put_small(w, "/Home/alice/top/in/a", 5), IPC_ENTRY);
+	file = entry(w).id;
+	REFUSES(w, SP_ENOTFOUND, pass_get, .id = 987654321, .folder = 1);
+	REFUSES(w, SP_EPROOF, pass_get, .id = top, .folder = 1);
+	inside->only = (struct only){.id = (int64_t)top, .folder = true};
+	assert_int_equal(ASK(w, stat, .by = BY_FOLDER, .id = top), IPC_ENTRY);
+	assert_int_equal(
+	    ASK(w, list, .by = BY_FOLDER, .id = top, .what = 7, .limit = 9), IPC_ENTRIES);
+	assert_int_equal(
+	    ASK(w, list, .by = BY_FOLDER, .id = in, .what = 3, .limit = 9), IPC_ENTRIES);
+	assert_int_equal(ASK(w, open, .by = BY_FILE, .id = file), IPC_FILE_INLINE);
+	REFUSES(w, SP_EPERM, list, .by = BY_FOLDER, .id = home, .what = 7, .limit = 9);
+	REFUSES(w, SP_EPERM, list, .by = BY_FOLDER, .id = beside, .what = 7, .limit = 9);
+	REFUSES(w, SP_EPERM, stat, .by = BY_FOLDER, .id = beside);
+	REFUSES(w, SP_EPERM, stat, .by = BY_PATH, .path = TEXT("/Home"));
+	REFUSES(w, SP_EPERM, self, 0);
+	REFUSES(w, SP_EPERM, remove, .by = BY_FILE, .id = file, .kind = 1);
+	inside->only.id = (int64_t)beside;
+	REFUSES(w, SP_EPERM, open, .by = BY_FILE, .id = file);
+	REFUSES(w, SP_EPERM, stat, .by = BY_FILE, .id = file);
+	worker_free(w);
 }
 
 /* Where somebody is logged in, whatever the door; what is over is not there, nor what is another's.
@@ -171,6 +220,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    RING(test_nonces_run_out),
 	    RING(test_passes),
+	    RING(test_passes_for_folders),
+	    RING(test_passes_for_folders),
 	    RING(test_own_sessions),
 	};
 

@@ -1,4 +1,5 @@
 /* stat.c - STAT, TOUCH and SPACE. */
+#include "rooms/broker/proof.h"
 #include "rooms/broker/put.h"
 #include "rooms/broker/store.h"
 #include "sys/fd.h"
@@ -13,15 +14,15 @@ handle_stat(struct broker *b, struct worker *w, struct span body)
 
 	if (err != SP_OK || (err = worker_access(b, w, &a)) != SP_OK)
 		return err;
-	if (w->only_file != 0)
+	if (w->only.id != 0)
 		m.partial = 0;
 	if (m.partial != 0 && m.tag != 0 && (err = stat_partial(b, w, a, &m)) != SP_ENOTFOUND)
 		return err;
 	err = node_find(b->db, a, m.by, (int64_t)m.id, m.path, &n);
 	if (err == SP_ENOTFOUND && m.partial != 0)
 		return stat_partial(b, w, a, &m);
-	if (err == SP_OK && w->only_file != 0 && (!n.is_file || n.file.id != w->only_file))
-		err = SP_EPERM;
+	if (err == SP_OK)
+		err = pass_covers(b, w->only, &n);
 	return err == SP_OK ? entry_reply(b, w->serial, &n, false) : err;
 }
 

@@ -134,7 +134,7 @@ struct token_login {
 	struct op op;
 	int64_t end_us;
 	int64_t api_token;
-	int64_t only_file;     /* that a pass is for; 0: all */
+	struct only only;      /* what the pass is for */
 	bool is_bound;	       /* a browser's session */
 	int64_t session, user; /* whose token was shown, before anything is proved */
 };
@@ -160,7 +160,7 @@ token_login_done(struct broker *b, struct op *op, const struct answer *a)
 
 	if (err == SP_OK && w != NULL && (err = worker_is(w, op->actor.user)) == SP_OK) {
 		worker_login(w, &op->actor, t->end_us);
-		w->only_file = t->only_file;
+		w->only = t->only;
 		w->is_bound = t->is_bound;
 		b->count.logins_ok++;
 		principal_reply(b, op->serial, &op->actor);
@@ -226,7 +226,7 @@ check_proof(struct broker *b, const struct session_row *row, const struct proof 
 
 	if (proof->pass.len != 0) {
 		*ret_reason = "pass that is not good, or not any more";
-		return row->is_bound ? pass_check(b, row->id, proof->file, proof->pass) : SP_EPROOF;
+		return row->is_bound ? pass_check(b, row->id, proof->only, proof->pass) : SP_EPROOF;
 	}
 	*ret_reason =
 	    row->is_bound ? "a browser's token without its proof" : "proof for a bearer's token";
@@ -356,7 +356,7 @@ login(struct broker *b, struct worker *w, struct span token, struct span agent,
 		return SP_EUNAVAIL;
 	t->op.actor.listener = w->listener;
 	agent_take(&t->op.actor, agent);
-	t->only_file = proof->pass.len != 0 ? proof->file : 0;
+	t->only = proof->only;
 	err = SP_EAUTH;
 	if (span_starts(token, SPAN_LIT("spa_")))
 		err = login_session(b, w, hash, proof, t, &reason);
@@ -384,7 +384,7 @@ int
 handle_login_token(struct broker *b, struct worker *w, struct span body)
 {
 	struct ipc_login_token m;
-	struct proof proof = {.file = 0};
+	struct proof proof = {.only = {0}};
 	int err = ipc_get_login_token(body, &m);
 
 	if (err != SP_OK)
@@ -397,13 +397,14 @@ int
 handle_login_pass(struct broker *b, struct worker *w, struct span body)
 {
 	struct ipc_login_pass m;
-	struct proof proof = {.file = 0};
+	struct proof proof = {.only = {0}};
 	int err = ipc_get_login_pass(body, &m);
 
 	if (err != SP_OK)
 		return err;
-	if (m.pass.len == 0 || m.file == 0)
+	if (m.pass.len == 0 || m.id == 0)
 		return SP_EPROOF;
-	proof.pass = m.pass, proof.file = (int64_t)m.file;
+	proof.pass = m.pass;
+	proof.only = (struct only){.id = (int64_t)m.id, .folder = m.folder != 0};
 	return login(b, w, m.token, m.agent, &proof);
 }

@@ -350,8 +350,8 @@ dispatch(struct broker *b, struct worker *w, uint16_t id, struct span body)
 			return SP_EUNAVAIL;
 		if (handlers[i].when != FIRST)
 			err = session_alive(b, w, handlers[i].when == FINISH);
-		if (err == SP_OK && w->only_file != 0 && handlers[i].when == BEGIN && id != IPC_STAT &&
-		    id != IPC_OPEN)
+		if (err == SP_OK && w->only.id != 0 && handlers[i].when == BEGIN &&
+		    id != IPC_STAT && id != IPC_OPEN && id != IPC_LIST)
 			err = SP_EPERM;
 		return err == SP_OK ? handlers[i].fn(b, w, body) : err;
 	}

@@ -43,6 +43,8 @@ test_find(void **state)
 	    {"POST", "/api/v1/files/by-path/a", 0, SP_EMETHOD, NULL, "", ""},
 	    {"GET", "/api/v1/folders/3/files/4", 0, 0, folder_file_redirect, "3", "4"},
 	    {"DELETE", "/api/v1/folders/3/subfolders/4", 0, 0, folder_folder_redirect, "3", "4"},
+	    {"GET", "/api/v1/folders/3/archive", 0, 0, folder_archive, "3", ""},
+	    {"POST", "/api/v1/folders/3/ticket", 0, 0, folder_ticket, "3", ""},
 	    {"GET", "/metrics", 1, 0, metrics_get, "", ""},
 	    {"GET", "/metrics", 0, SP_ENOROUTE, NULL, "", ""},
 	    {"GET", "/", 0, 0, page_get, "", ""},

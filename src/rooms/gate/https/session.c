@@ -78,7 +78,14 @@ session_proof_get(struct conn *c, struct session_proof *ret)
 	return SP_OK;
 }
 
-/* The browser's own download of a file: no script is there to prove anything. */
+/* What a browser downloads itself, where no script is there to prove anything. */
+static bool
+takes_ticket(const struct route *r)
+{
+	return r->handler == file_download || r->handler == folder_archive;
+}
+
+/* Such a download: the ticket stands for the proof. */
 static int
 prove_by_ticket(struct conn *c, struct span token)
 {
@@ -86,11 +93,12 @@ prove_by_ticket(struct conn *c, struct span token)
 	struct ipc_principal who;
 	uint8_t pass[128];
 	int n = query_str(c, "ticket", pass, sizeof(pass));
-	int rc = n < 0 ? n : param_id(c, 0, &m.file);
+	int rc = n < 0 ? n : param_id(c, 0, &m.id);
 
 	if (rc < 0)
 		return rc;
 	m.pass = span_of(pass, (size_t)n);
+	m.folder = c->route->handler == folder_archive;
 	return ring_login_pass(c->ring, &m, &who);
 }
 
@@ -108,7 +116,7 @@ session_prove(struct conn *c)
 	c->token_shown = true;
 	c->token_len =
 	    0; /* a token that was proved before on this connection is to be proved again */
-	if (c->route->handler == file_download && query_str(c, "ticket", pass, sizeof(pass)) != 0)
+	if (takes_ticket(c->route) && query_str(c, "ticket", pass, sizeof(pass)) != 0)
 		return prove_by_ticket(c, m.token);
 	if (session_proof_get(c, &p) == SP_OK) { /* that there is none is the broker's to record */
 		m.proof = p.jwt;
@@ -183,21 +191,23 @@ sessions_get(struct conn *c)
 	return reply_send(c);
 }
 
-int
-file_ticket(struct conn *c)
+/* An address with a ticket: `what` is the route's part before the number, `where` that behind it.
+ */
+static int
+ticket(struct conn *c, bool folder, const char *what, const char *where)
 {
-	struct ipc_pass_get m;
+	struct ipc_pass_get m = {.folder = folder};
 	struct ipc_pass p;
 	char url[256];
 	struct text t = text_of(url, sizeof(url));
 	struct json *j;
-	int rc = param_id(c, 0, &m.file);
+	int rc = param_id(c, 0, &m.id);
 
 	if (rc == SP_OK)
 		rc = ring_pass_get(c->ring, &m, &p);
 	if (rc < 0)
 		return rc;
-	text_fmt(&t, "/api/v1/files/%llu/download?ticket=", (unsigned long long)m.file);
+	text_fmt(&t, "/api/v1/%s/%llu/%s?ticket=", what, (unsigned long long)m.id, where);
 	text_add(&t, p.pass);
 	VERIFY(!t.bad);
 	reply_begin(c, 201);
@@ -210,4 +220,16 @@ file_ticket(struct conn *c)
 	mem_wipe(url, sizeof(url));
 	ring_wipe(c->ring);
 	return rc;
+}
+
+int
+file_ticket(struct conn *c)
+{
+	return ticket(c, false, "files", "download");
+}
+
+int
+folder_ticket(struct conn *c)
+{
+	return ticket(c, true, "folders", "archive");
 }
