@@ -128,6 +128,34 @@ export async function ended_elsewhere({ page, call, shot }, given) {
 	ok(page.url() === there, 'the same folder as before');
 }
 
+// Where one is signed in; the others are ended.
+export async function sessions({ page, context, call, shot, accessible }, given) {
+	const other = await context.browser().newContext({ ignoreHTTPSErrors: true, locale: 'en-GB' });
+	const there = await other.newPage();
+	await enter({ page: there }, given);
+	await enter({ page }, given);
+	await page.getByRole('link', { name: 'Where you are signed in' }).click();
+	const rows = page.locator('.sessions li');
+	await eventually('all are shown', async () => (await rows.count()) === given.count);
+	ok((await rows.filter({ hasText: 'this one' }).count()) === 1, 'one is this one');
+	ok((await rows.filter({ hasText: 'SFTP' }).count()) === 1, 'the SFTP door is there');
+	await shot('list');
+	await accessible();
+	await rows.filter({ hasText: 'SFTP' }).getByRole('button').click();
+	await dialog(page).getByRole('button', { name: 'End' }).click();
+	await eventually('it is gone', async () => (await rows.count()) === given.count - 1);
+	await call('sftp_ended');
+	await button(page, 'End all others').click();
+	await accessible();
+	await dialog(page).getByRole('button', { name: 'End' }).click();
+	await eventually('this one is left', async () => (await rows.count()) === 1);
+	await button(there, 'Refresh').click();
+	await there.getByText('Your session has ended.').waitFor();
+	await other.close();
+	await page.goBack();
+	await listed(page);
+}
+
 // All cookies of the browser, taken to another one, open nothing; the key cannot be taken.
 export async function copied_cookie({ page, context }, given) {
 	await enter({ page }, given);

@@ -9,9 +9,9 @@ import zipfile
 
 import pytest
 
-from lib.instance import PASSWORD, Identity
+from lib.instance import PASSWORD, Identity, Instance
 from lib.portal import Portal
-from lib.sftp import one_time_code
+from lib.sftp import Door, one_time_code
 from lib.wire import Wire
 
 LOOKS = [("desktop", "light"), ("desktop", "dark"), ("phone", "light")]
@@ -154,6 +154,20 @@ def test_german(browser, server, user):
 
 def test_ended_elsewhere(browser, server, user):
     browser.walk("ended_elsewhere", server, {"end_sessions": lambda: server.run("revoke", "--user", user["user"]).code}, **user)
+
+
+@pytest.mark.parametrize("view", ["desktop", "phone"])
+def test_sessions(browser, identity, tmp_path, view):
+    with Instance(identity, sftp=True) as server:
+        server.add_user("alice")
+        door = Door(server, "alice", tmp_path).with_key()
+        with server.login("alice"), door.raw().to("sftp") as c:
+            def sftp_ended():
+                with pytest.raises(Exception):
+                    for _ in range(50):
+                        c.sftp.mkdir("x" + secrets.token_hex(4))
+                        time.sleep(0.1)
+            browser.walk("sessions", server, {"sftp_ended": sftp_ended}, view=view, user="alice", password=PASSWORD, count=4)
 
 
 def test_copied_cookie(browser, server, user):

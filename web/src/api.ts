@@ -1,6 +1,6 @@
 // api.ts - the server's interface, a function for each request that the page makes.
 import { request } from './http';
-import type { FileDetails, Folder, Item, Page, User, Version } from './types';
+import type { FileDetails, Folder, Item, Page, Session, User, Version } from './types';
 
 const v1 = '/api/v1';
 
@@ -22,6 +22,8 @@ export const maskOf = (text: string): string => text.replace(/[*?]/g, '?');
 
 export const self = (): Promise<User> => json('GET', '/users/self');
 export const info = (): Promise<{ name: string }> => json('GET', '/info');
+export const sessions = (): Promise<{ items: Session[] }> => json('GET', '/sessions');
+export const endSession = (id: string): Promise<void> => done('DELETE', `/sessions/${id}`);
 export const signOut = (): Promise<void> => done('DELETE', '/sessions/current');
 
 export const folder = (id: number): Promise<Folder> => json('GET', `/folders/${id}`);

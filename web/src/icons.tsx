@@ -19,6 +19,7 @@ const paths = {
 	check: 'M5 12.5l4.5 4.5L19 7.5',
 	warn: 'M12 4 21 20H3zM12 10v4.5M12 17v.5',
 	retry: 'M5 12a7 7 0 1 0 2.2-5.1M5 4v4h4',
+	screen: 'M3 5h18v11H3zM9 20h6M12 16v4',
 	pause: 'M8 5v14M16 5v14',
 	play: 'M8 5l11 7-11 7z',
 	keys: 'M3 6h18v12H3zM7 10h.5M11 10h.5M15 10h.5M8 14h8',

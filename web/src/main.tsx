@@ -5,12 +5,14 @@ import * as api from './api';
 import { Dialogs, closeAll } from './dialog';
 import { FolderView, forgetPlaces } from './folder';
 import { Problem } from './http';
+import { Icon } from './icons';
 import { Languages } from './languages';
 import { Name } from './name';
 import { Notices, clearNotices } from './notice';
 import { useCell } from './observable';
-import { folderPath, follow, go, route } from './route';
+import { folderPath, follow, go, route, sessionsPath } from './route';
 import { signOut, start, state } from './session';
+import { Sessions } from './sessions';
 import { SignIn } from './signin';
 import './style.css';
 import { explain, lang, useText } from './text';
@@ -60,11 +62,13 @@ function Portal({ user }: { user: User }) {
 			<header class="top">
 				<a class="org" href="/" onClick={(e) => follow(e, '/')}>{org ? <Name>{org}</Name> : t.files}</a>
 				<span class="user" title={t.signedInAs(user.username)}><Name>{user.fullName || user.username}</Name></span>
+				<a class="button" href={sessionsPath} aria-label={t.sessions.title} title={t.sessions.title} onClick={(e) => follow(e, sessionsPath)}><Icon name="screen" /></a>
 				<Languages />
 				<button type="button" class="tool" onClick={() => void signOut()}>{t.signOut}</button>
 			</header>
 			<main id="main">
 				{at.at === 'folder' ? <FolderView key={at.id} id={at.id} home={home} />
+				: at.at === 'sessions' ? <Sessions />
 				: at.at === 'home' ? <Home user={user} />
 				: <div class="empty"><h1>{t.nowhere.title}</h1><p>{t.nowhere.text}</p><button type="button" class="primary" onClick={home}>{t.nowhere.home}</button></div>}
 			</main>

@@ -1,11 +1,14 @@
 // route.ts - the address is the place: /app/folder/ID, with the browser's own history.
 import { Cell } from './observable';
 
-export type Route = { at: 'home' } | { at: 'folder'; id: number } | { at: 'nowhere' };
+export type Route = { at: 'home' } | { at: 'sessions' } | { at: 'folder'; id: number } | { at: 'nowhere' };
+
+export const sessionsPath = '/app/sessions';
 
 function read(): Route {
 	const m = /^\/app\/folder\/([0-9]{1,16})$/.exec(location.pathname);
 	if (m) return { at: 'folder', id: Number(m[1]) };
+	if (location.pathname === sessionsPath) return { at: 'sessions' };
 	return /^\/(app\/?)?$/.test(location.pathname) ? { at: 'home' } : { at: 'nowhere' };
 }
 

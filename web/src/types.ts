@@ -62,6 +62,15 @@ export interface Version {
 	uploadUserFullName: string;
 	uploadComment: string;
 }
+export interface Session {
+	id: string;
+	kind: 'browser' | 'token' | 'sftp';
+	current: boolean;
+	createdTime: string;
+	lastUsedTime: string;
+	address: string;
+	agent: string;
+}
 export interface User {
 	id: string;
 	username: string;
