@@ -156,6 +156,29 @@ export async function sessions({ page, context, call, shot, accessible }, given)
 	await listed(page);
 }
 
+export async function new_password({ page, shot, accessible }, given) {
+	await enter({ page }, given, '/app/sessions');
+	const change = async (was, will) => {
+		await page.getByLabel('Current password').fill(was);
+		await page.getByLabel('New password').fill(will);
+		await page.keyboard.press('Enter');
+	};
+	await button(page, 'Change password…').click();
+	await change('wrong', given.next);
+	await page.getByText('The current password is wrong.').waitFor();
+	await shot('wrong');
+	await accessible();
+	await change(given.password, 'short');
+	await page.getByText('The new password is too short.').waitFor();
+	await change(given.password, given.next);
+	await page.getByText('Your password was changed').waitFor();
+	await button(page, 'Sign out').click();
+	await fill(page, given);
+	await page.getByText('The user name or the password is wrong.').waitFor();
+	await fill(page, { ...given, password: given.next });
+	await button(page, 'Sign out').waitFor();
+}
+
 // All cookies of the browser, taken to another one, open nothing; the key cannot be taken.
 export async function copied_cookie({ page, context }, given) {
 	await enter({ page }, given);

@@ -161,6 +161,8 @@ def test_every_operation_answers_as_it_says(server, alice, bob, reader):
         assert c.ask("POST", f"/api/v1/files/{file}/ticket").status_code == 201
         assert c.ask("POST", f"/api/v1/folders/{place['id']}/ticket").status_code == 201
     archive(alice, reader, place)
+    assert ask("PATCH", "/api/v1/users/self", json={"currentPassword": PASSWORD, "password": PASSWORD}).status_code == 200
+    assert ask("PATCH", "/api/v1/users/self", json={"password": PASSWORD}).status_code == 400
     page(server, reader)
     lists(alice, reader, place)
     for kind, number in (("files", file), ("folders", other["id"])):

@@ -170,6 +170,10 @@ def test_sessions(browser, identity, tmp_path, view):
             browser.walk("sessions", server, {"sftp_ended": sftp_ended}, view=view, user="alice", password=PASSWORD, count=4)
 
 
+def test_new_password(browser, server, user):
+    browser.walk("new_password", server, next="another horse entirely", **user)
+
+
 def test_copied_cookie(browser, server, user):
     browser.walk("copied_cookie", server, **user)
 

@@ -2,6 +2,7 @@
 import pytest
 from lib.browser import Browser, b64
 from lib.evil import Evil
+from lib.instance import PASSWORD
 
 BY_PATH, BY_FOLDER, BY_FILE = 0, 1, 2
 ERR = {"AUTH": 40, "SESSION": 41, "PERM": 43, "MISDIRECT": 44, "NOTFOUND": 61, "PROOF": 50, "NONCE": 51}
@@ -70,6 +71,7 @@ def test_a_ticket_is_for_one_file(evil, browser, files):
         assert w.ask("LOGIN_PASS", id=own, **both).name == "PRINCIPAL"
         for message, fields in [("LIST", {"by": BY_PATH, "path": "/", "what": 7, "limit": 10}), ("SELF", {}), ("REMOVE", {"by": BY_FILE, "id": own, "kind": 1}),
                                 ("PUT", {"path": "/Home/alice/x", "size": 1}), ("PASS_GET", {"id": other}), ("SESSION_NEXT", {}), ("SESSION_END", {}),
+                                ("PASSWORD_SET", {"current": PASSWORD, "next": "another password"}),
                                 ("RENAME", {"by": BY_FILE, "id": own, "to": "/Home/alice/y"}), ("OPEN", {"by": BY_FILE, "id": other}),
                                 ("OPEN", {"by": BY_PATH, "path": "/Home/alice/large"}), ("VERSIONS", {"by": BY_FILE, "id": own, "limit": 1}),
                                 ("STAT", {"by": BY_FILE, "id": other})]:
@@ -94,6 +96,7 @@ def test_a_ticket_for_a_folder_is_for_nothing_above_or_beside_it(evil, browser, 
         for message, fields in [("LIST", {"by": BY_PATH, "path": "/", "what": 7, "limit": 10}), ("LIST", {"by": BY_FOLDER, "id": made["topmost"], "what": 7}),
                                 ("STAT", {"by": BY_PATH, "path": "/Home/alice"}), ("OPEN", {"by": BY_FILE, "id": files["/Home/alice/small"]}), ("SELF", {}),
                                 ("STAT", {"by": BY_FILE, "id": files["/Home/alice/small"]}), ("PASS_GET", {"id": made["top"], "folder": 1}),
+                                ("PASSWORD_SET", {"current": PASSWORD, "next": "another password"}),
                                 ("FOLDER_MAKE", {"by": BY_FOLDER, "id": made["top"], "name": "x"}), ("REMOVE", {"by": BY_FOLDER, "id": made["top/in"]})]:
             refused(w.ask(message, **fields), "PERM")
         assert w.ask("LIST", by=BY_FOLDER, id=made["top"], what=7, limit=10).name == "ENTRIES"

@@ -24,6 +24,7 @@ export const self = (): Promise<User> => json('GET', '/users/self');
 export const info = (): Promise<{ name: string }> => json('GET', '/info');
 export const sessions = (): Promise<{ items: Session[] }> => json('GET', '/sessions');
 export const endSession = (id: string): Promise<void> => done('DELETE', `/sessions/${id}`);
+export const newPassword = (currentPassword: string, password: string): Promise<void> => done('PATCH', '/users/self', { currentPassword, password });
 export const signOut = (): Promise<void> => done('DELETE', '/sessions/current');
 
 export const folder = (id: number): Promise<Folder> => json('GET', `/folders/${id}`);

@@ -1,14 +1,60 @@
-// sessions.tsx - where the user is signed in, by whatever door; and ending what should not be there.
-import { useEffect, useState } from 'preact/hooks';
+// sessions.tsx - where the user is signed in, by whatever door; ending what should not be there, and a new password.
+import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from './api';
-import { confirm } from './dialog';
-import { moment } from './format';
+import { Box, ask, confirm } from './dialog';
+import { duration, moment } from './format';
+import { Problem } from './http';
 import { Icon } from './icons';
 import { Name } from './name';
 import { tell, tellError } from './notice';
 import { useCell } from './observable';
 import { explain, lang, text, useText } from './text';
 import type { Session } from './types';
+
+function PasswordBox({ done }: { done: (changed?: true) => void }) {
+	const t = useText().newPassword, all = useText();
+	const [error, setError] = useState(''), [busy, setBusy] = useState(false), [shown, setShown] = useState(false);
+	const current = useRef<HTMLInputElement>(null), next = useRef<HTMLInputElement>(null);
+	const inWords = (e: unknown): string => {
+		if (!(e instanceof Problem)) return explain(e);
+		if (e.status === 429) return all.signIn.lockedOut(duration(e.retryAfter || 60, all));
+		return e.status === 403 ? t.wrong : e.status === 422 ? t.weak : explain(e);
+	};
+	const submit = async (): Promise<void> => {
+		if (busy) return;
+		const was = current.current!.value, will = next.current!.value;
+		if (!was || !will) {
+			setError(was ? t.needNew : t.needCurrent);
+			return (was ? next : current).current!.focus();
+		}
+		setBusy(true);
+		setError('');
+		try {
+			await api.newPassword(was, will);
+			done(true);
+		} catch (e) {
+			setError(inWords(e));
+			setBusy(false);
+			(e instanceof Problem && e.status === 422 ? next : current).current?.select();
+		}
+	};
+	const kind = shown ? 'text' : 'password';
+	return (
+		<Box title={t.title} cancel={done} submit={() => void submit()}>
+			<label for="current">{t.current}</label>
+			<input id="current" ref={current} type={kind} autocomplete="current-password" autocapitalize="none" spellcheck={false} autofocus aria-describedby="password-error" />
+			<label for="next">{t.next}</label>
+			<input id="next" ref={next} type={kind} autocomplete="new-password" autocapitalize="none" spellcheck={false} aria-describedby="password-hint password-error" />
+			<p class="hint" id="password-hint">{t.hint}</p>
+			<label class="inline"><input type="checkbox" checked={shown} onChange={(e) => setShown(e.currentTarget.checked)} /> {all.signIn.show}</label>
+			<p class="error" id="password-error" role="alert">{error}</p>
+			<div class="buttons">
+				<button type="button" onClick={() => done()}>{all.act.cancel}</button>
+				<button type="submit" class="primary" aria-disabled={busy}>{t.submit}</button>
+			</div>
+		</Box>
+	);
+}
 
 export function Sessions() {
 	const t = useText(), language = useCell(lang);
@@ -33,12 +79,19 @@ export function Sessions() {
 		load();
 	};
 
+	const password = async (): Promise<void> => {
+		if (!(await ask<true>((done) => <PasswordBox done={done} />))) return;
+		tell(text().newPassword.done);
+		load();
+	};
+
 	const others = all?.filter((s) => !s.current) ?? [];
 	const order = [...(all ?? [])].sort((a, b) => Number(b.current) - Number(a.current) || b.lastUsedTime.localeCompare(a.lastUsedTime));
 	return (
 		<div class="sessions" tabIndex={-1} data-home>
 			<div class="bar">
 				<h1>{t.sessions.title}</h1>
+				<button type="button" class="tool" onClick={() => void password()}>{t.newPassword.open}</button>
 				{others.length > 1 && <button type="button" class="tool" onClick={() => void end(others)}>{t.sessions.endOthers}</button>}
 			</div>
 			<p>{t.sessions.hint}</p>

@@ -343,6 +343,7 @@ int handle_self(struct broker *b, struct worker *w, struct span body);
 int handle_org_get(struct broker *b, struct worker *w, struct span body);
 int handle_session_next(struct broker *b, struct worker *w, struct span body);
 int handle_session_end(struct broker *b, struct worker *w, struct span body);
+int handle_password_set(struct broker *b, struct worker *w, struct span body);
 int handle_nonce_get(struct broker *b, struct worker *w, struct span body);
 int handle_pass_get(struct broker *b, struct worker *w, struct span body);
 int handle_login_pass(struct broker *b, struct worker *w, struct span body);

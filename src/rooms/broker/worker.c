@@ -33,6 +33,7 @@ static const struct {
     {IPC_PASS_GET, BEGIN, handle_pass_get},
     {IPC_SESSION_NEXT, BEGIN, handle_session_next},
     {IPC_SESSION_END, BEGIN, handle_session_end},
+    {IPC_PASSWORD_SET, BEGIN, handle_password_set},
     {IPC_LOGIN_TICKET, FIRST, handle_login_ticket},
     {IPC_LOGIN_KEY, FIRST, handle_login_key},
     {IPC_LOGIN_SECRET, FIRST, handle_login_secret},

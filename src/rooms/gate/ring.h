@@ -7,7 +7,8 @@
  *
  * Spans in a reply point into ring.buf and live until the next call.
  *
- * A key that ring_open_begin has left under way is part of its request: the next call takes it up first.
+ * A key that ring_open_begin has left under way is part of its request: the next call takes it up
+ * first.
  */
 #ifndef SP_GATE_RING_H
 #define SP_GATE_RING_H
@@ -51,6 +52,7 @@ void ring_rec_of_entry(const struct ipc_entry *e, struct ipc_entry_rec *ret);
 	X(nonce_get, nonce, NONCE)                                                                 \
 	X(session_next, session_row, SESSION_ROW)                                                  \
 	X(session_end, done, DONE)                                                                 \
+	X(password_set, done, DONE)                                                                \
 	X(pass_get, pass, PASS)                                                                    \
 	X(ticket_get, ticket, TICKET)                                                              \
 	X(login_ticket, session, SESSION)                                                          \
