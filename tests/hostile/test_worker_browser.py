@@ -74,7 +74,7 @@ def test_a_ticket_is_for_one_file(evil, browser, files):
                                 ("PASSWORD_SET", {"current": PASSWORD, "next": "another password"}),
                                 ("RENAME", {"by": BY_FILE, "id": own, "to": "/Home/alice/y"}), ("OPEN", {"by": BY_FILE, "id": other}),
                                 ("OPEN", {"by": BY_PATH, "path": "/Home/alice/large"}), ("VERSIONS", {"by": BY_FILE, "id": own, "limit": 1}),
-                                ("STAT", {"by": BY_FILE, "id": other})]:
+                                ("DAMAGED", {"file": other, "version": 1, "offset": 0}), ("STAT", {"by": BY_FILE, "id": other})]:
             refused(w.ask(message, **fields), "PERM")
         assert w.ask("OPEN", by=BY_FILE, id=own).name == "FILE_INLINE"
     assert browser.ask("DELETE", "/api/v1/sessions/current").status_code == 204

@@ -70,9 +70,14 @@ export async function signInCode(code: string): Promise<Step> {
 	return grant({ grant_type: 'otp', mfa_access_token: pending.ticket, otp: code.replace(/\s/g, '') }, pending.keys, pending.user);
 }
 
+// What is to be ended while the session still lives.
+let leave: (() => Promise<void>) | undefined;
+export const onLeave = (fn: typeof leave): void => void (leave = fn);
+
 // Once the server was asked, the page forgets the key: without it the cookie opens nothing.
 export async function signOut(): Promise<void> {
 	try {
+		await leave?.();
 		await api.signOut();
 	} catch {
 		// ended already, or not reachable

@@ -20,7 +20,7 @@ class Request implements HttpRequest {
 	constructor(
 		private readonly method: string,
 		private readonly url: string,
-		private readonly note: (p: Problem) => void,
+		private readonly note: (p: Problem | undefined) => void,
 	) {}
 	getMethod = (): string => this.method;
 	getURL = (): string => this.url;
@@ -34,6 +34,7 @@ class Request implements HttpRequest {
 		if (at.origin !== location.origin) throw new Error(at.origin);
 		try {
 			const answer = await send(this.method, at.pathname, (proof) => this.once(at.pathname, proof, body));
+			this.note(undefined);
 			return respond(answer.status, answer.header, '');
 		} catch (e) {
 			if (!(e instanceof Problem)) throw e;
@@ -74,7 +75,7 @@ export interface Place {
 
 export interface Uploading {
 	done: Promise<void>; // rejects with a Problem, and with AbortError after stop
-	stop(giveUp: boolean): void; // giveUp: the server forgets what it has
+	stop(giveUp: boolean): Promise<void>; // giveUp: the server forgets what it has
 	again(): void; // now, without waiting for the next try
 }
 
@@ -100,7 +101,7 @@ const passes = (p: Problem): boolean => [0, 502, 503, 504].includes(p.status) ||
 // begin - stores the file, going on with what an earlier attempt left, in this page or one before.
 export function begin(file: File, to: Place, on: { progress(sent: number): void; stalled(): void }): Uploading {
 	let last: Problem | undefined, fail: (e: unknown) => void, stopped = false;
-	let tus: Upload;
+	let tus: Upload, restarting: Promise<void> | undefined;
 	const done = new Promise<void>((resolve, reject) => {
 		fail = reject;
 		tus = new Upload(file, {
@@ -131,11 +132,14 @@ export function begin(file: File, to: Place, on: { progress(sent: number): void;
 		done,
 		stop(giveUp) {
 			stopped = true;
-			void tus.abort(giveUp && !!tus.url).catch(() => undefined);
 			fail(new DOMException('', 'AbortError'));
+			return tus.abort(giveUp && !!tus.url).catch(() => undefined);
 		},
 		again() {
-			void tus.abort().then(() => !stopped && tus.start());
+			if (!restarting) restarting = tus.abort().then(() => {
+				restarting = undefined;
+				if (!stopped) tus.start();
+			});
 		},
 	};
 }

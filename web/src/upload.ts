@@ -3,13 +3,14 @@ import * as api from './api';
 import { numbered } from './format';
 import { Problem } from './http';
 import { Cell } from './observable';
-import { state as session } from './session';
+import { onLeave, state as session } from './session';
 import { type Uploading, begin, forgetUnfinished } from './tus';
 import type { Folder } from './types';
 import type { Found } from './walk';
 
 const AT_ONCE = 3;
 const DRAW_MS = 250;
+const LEAVE_MS = 3000;
 
 export type Status = 'waiting' | 'running' | 'paused' | 'asking' | 'session' | 'done' | 'failed' | 'skipped' | 'cancelled';
 export type Decision = 'replace' | 'both' | 'skip';
@@ -22,7 +23,8 @@ export class Task {
 	error: unknown;
 	replace = false;
 	tries = 1;
-	running: Uploading | undefined;
+	running: Uploading | undefined; // the last attempt: also when it was stopped or has failed
+	turn = 0; // of run(): who finds another one has been replaced
 	stalled = false; // the line is down: it is tried again and again
 	mark: { at: number; sent: number } | undefined;
 	constructor(
@@ -176,6 +178,7 @@ async function conflict(task: Task): Promise<void> {
 }
 
 async function run(task: Task): Promise<void> {
+	const turn = ++task.turn, mine = (): boolean => task.status === 'running' && task.turn === turn;
 	task.status = 'running';
 	task.stalled = false;
 	task.rate = 0;
@@ -183,15 +186,17 @@ async function run(task: Task): Promise<void> {
 	task.error = undefined;
 	try {
 		let place = task.top;
-		for (const name of task.folders) place = await below(place, name);
-		if (task.status !== 'running') return;
+		for (const name of task.folders) {
+			place = await below(place, name);
+			if (!mine()) return;
+		}
 		if (task.file) await store(task, place, task.file);
-		if (task.status !== 'running') return;
+		if (!mine()) return;
 		task.sent = task.size;
 		task.status = 'done';
 		arrived.set({ folder: place.id });
 	} catch (e) {
-		if (task.status !== 'running') return;
+		if (!mine()) return;
 		if (e instanceof Problem && e.status === 401) task.status = 'session';
 		else if (e instanceof Problem && e.status === 409 && (e.type === 'exists' || e.type === '') && task.file) {
 			// "a (1)" may be taken as well: then "a (2)", without asking again
@@ -204,7 +209,7 @@ async function run(task: Task): Promise<void> {
 			task.error = e;
 		}
 	} finally {
-		task.running = undefined;
+		if (task.status === 'done') task.running = undefined;
 		pump();
 	}
 }
@@ -213,13 +218,13 @@ export function cancel(task: Task): void {
 	if (task.over) return;
 	task.status = 'cancelled';
 	task.sent = 0;
-	task.running?.stop(true);
+	void task.running?.stop(true);
 	pump();
 }
 export function pause(task: Task): void {
 	if (task.status !== 'running' && task.status !== 'waiting') return;
 	task.status = 'paused';
-	task.running?.stop(false);
+	void task.running?.stop(false);
 	pump();
 }
 export function resume(task: Task): void {
@@ -227,7 +232,13 @@ export function resume(task: Task): void {
 	task.status = 'waiting';
 	pump();
 }
-export const cancelAll = (): void => tasks.value.forEach(cancel);
+export async function cancelAll(): Promise<void> {
+	const left = tasks.value.filter((t) => !t.over);
+	for (const task of left) task.status = 'cancelled';
+	const stopped = left.map((task) => task.running?.stop(true));
+	pump();
+	await Promise.all(stopped);
+}
 export function retry(task: Task): void {
 	if (task.status !== 'failed' && task.status !== 'cancelled') return;
 	task.status = 'waiting';
@@ -237,11 +248,13 @@ export const retryAll = (): void => tasks.value.filter((t) => t.status === 'fail
 export const clear = (): void => tasks.set(tasks.value.filter((t) => !t.over && t.status !== 'failed'));
 export const busy = (): boolean => tasks.value.some((t) => !t.over && t.status !== 'failed');
 
+// Whoever signs out leaves nothing half done on the server, if it can be reached.
+onLeave(() => Promise.race([cancelAll(), new Promise<void>((resolve) => setTimeout(resolve, LEAVE_MS))]));
+
 // Whoever signs in again goes on; what another user had here is forgotten.
 session.watch(() => {
 	const s = session.value;
 	if (s.at === 'out' && s.why === 'left') {
-		cancelAll();
 		forgetUnfinished();
 		tasks.set([]);
 	}

@@ -66,9 +66,9 @@ function Row({ task }: { task: Task }) {
 				</button>
 			)}
 			{task.status === 'failed' || task.status === 'cancelled' ? (
-				<button type="button" class="plain" aria-label={`${t.uploads.retry}: ${task.name}`} title={t.uploads.retry} onClick={() => retry(task)}><Icon name="retry" /></button>
+				<button key="retry" type="button" class="plain" aria-label={`${t.uploads.retry}: ${task.name}`} title={t.uploads.retry} onClick={() => retry(task)}><Icon name="retry" /></button>
 			) : !task.over && (
-				<button type="button" class="plain" aria-label={`${t.uploads.cancel}: ${task.name}`} title={t.uploads.cancel} onClick={() => cancel(task)}><Icon name="close" /></button>
+				<button key="cancel" type="button" class="plain" aria-label={`${t.uploads.cancel}: ${task.name}`} title={t.uploads.cancel} onClick={() => cancel(task)}><Icon name="close" /></button>
 			)}
 		</li>
 	);
@@ -107,7 +107,7 @@ export function Uploads() {
 					<p class="sum">
 						<span>{left > 0 && rate > 0 && `${t.uploads.rate(bytes(rate, language))} · ${t.uploads.left(duration((size - sent) / rate, t))}`}</span>
 						{failed > 1 && <button type="button" class="link" onClick={retryAll}>{t.uploads.retryAll}</button>}
-						{left > 1 && <button type="button" class="link" onClick={cancelAll}>{t.uploads.cancelAll}</button>}
+						{left > 1 && <button type="button" class="link" onClick={() => void cancelAll()}>{t.uploads.cancelAll}</button>}
 					</p>
 					<ul tabIndex={0} aria-label={t.uploads.title}>
 						{shown.map((task) => <Row task={task} key={task.id} />)}

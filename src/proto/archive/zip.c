@@ -76,7 +76,7 @@ put_time(struct wr *w, uint64_t us)
 	le(w, EXTRA_TIME, 2);
 	le(w, 5, 2);
 	le(w, 1, 1); /* time of modification alone */
-	le(w, us / 1000000 < MAX_32 ? us / 1000000 : MAX_32, 4);
+	le(w, us / 1000000 < INT32_MAX ? us / 1000000 : INT32_MAX, 4);
 }
 
 static uint64_t

@@ -269,7 +269,8 @@ handle_damaged(struct broker *b, struct worker *w, struct span body)
 	int err = ipc_get_damaged(body, &m);
 
 	if (err != SP_OK || (err = worker_access(b, w, &a)) != SP_OK ||
-	    (err = node_find(b->db, a, BY_FILE, (int64_t)m.file, span_of(NULL, 0), &n)) != SP_OK)
+	    (err = node_find(b->db, a, BY_FILE, (int64_t)m.file, span_of(NULL, 0), &n)) != SP_OK ||
+	    (err = pass_covers(b, w->only, &n)) != SP_OK)
 		return err;
 	if ((n.rights & RIGHT_READ) == 0)
 		return SP_EPERM;

@@ -33,6 +33,9 @@ def test_statements_everywhere(house, shape):
         for method, pattern in routes():
             path = re.sub(r"\{\w+(\.\.\.)?\}", encoded, pattern)
             body = {} if method in ("GET", "DELETE") else {"json": {"name": shape, "grant_type": shape, "username": shape, "password": shape, "token": shape, "id": shape}}
+            if pattern.startswith("/app/"):  # the portal's page, whatever the place
+                assert thief.http(method, path).body == thief.http("GET", "/").body
+                continue
             for who in (None, token):
                 ask = thief.refused if "{" in pattern else thief.http
                 assert ask(method, path, token=who, **body).status < 500

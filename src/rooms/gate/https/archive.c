@@ -38,7 +38,8 @@ struct bundle {
 	bool has_unread; /* something is left out that may not be read */
 	uint64_t index_at, index_len, length;
 	char tag[33], name[256];
-	size_t name_len;
+	size_t name_len, base_len;
+	uint8_t base[ARCHIVE_NAME_MAX + 1]; /* the folder's path with its slash */
 	uint8_t part[ARCHIVE_PART_MAX];
 	/* while it is sent */
 	uint64_t at, first, last; /* where the next byte is; what is wanted, inclusive */
@@ -76,6 +77,7 @@ static int
 add(struct bundle *b, const struct ipc_entry_rec *e, struct span prefix, size_t skip)
 {
 	struct span path = span_skip(e->path, skip);
+	struct span base = span_of(b->base, b->base_len);
 	bool is_folder = e->kind == 0;
 	size_t len = prefix.len + path.len + is_folder;
 	struct item *it;
@@ -84,6 +86,8 @@ add(struct bundle *b, const struct ipc_entry_rec *e, struct span prefix, size_t 
 		b->has_unread = true;
 		return SP_OK;
 	}
+	if (!span_starts(e->path, base)) /* the folder has another name or place by now */
+		return SP_EPRECOND;
 	if (b->n == ENTRIES_MAX || len > ARCHIVE_NAME_MAX || b->names_len + len > NAMES_MAX)
 		return SP_ETOOBIG;
 	if (b->n == b->cap) {
@@ -110,7 +114,8 @@ add(struct bundle *b, const struct ipc_entry_rec *e, struct span prefix, size_t 
 	    .name_len = (uint16_t)len,
 	    .is_folder = is_folder,
 	    .has_crc32 = is_folder || e->has_sha256 != 0};
-	memcpy(b->names + b->names_len, prefix.ptr, prefix.len);
+	if (prefix.len != 0)
+		memcpy(b->names + b->names_len, prefix.ptr, prefix.len);
 	memcpy(b->names + b->names_len + prefix.len, path.ptr, path.len);
 	if (is_folder)
 		b->names[b->names_len + len - 1] = '/';
@@ -402,8 +407,8 @@ measure(struct bundle *b)
 	b->last = UINT64_MAX;
 	for (size_t i = 0; i < b->n && rc == SP_OK; i++) {
 		const struct item *it = &b->items[i];
-		const uint64_t facts[] = {
-		    it->id, it->version, it->size, it->modified_us, it->crc32, it->name_len};
+		const uint64_t facts[] = {it->id, it->version, it->size, it->modified_us, it->crc32,
+		    it->name_len, it->has_crc32};
 		uint64_t len = 0;
 
 		rc = span_of_item(b, it, &len);
@@ -455,6 +460,11 @@ begin(struct bundle *b, uint64_t folder, size_t *ret_base)
 	if (rc < 0)
 		return rc;
 	*ret_base = e.path.len > 1 ? e.path.len + 1 : 1;
+	if (*ret_base > sizeof(b->base))
+		return SP_ETOOBIG;
+	memcpy(b->base, e.path.ptr, e.path.len);
+	b->base[*ret_base - 1] = '/';
+	b->base_len = *ret_base;
 	b->name_len = e.name.len;
 	memcpy(b->name, e.name.ptr, e.name.len);
 	b->name[b->name_len] = '\0';
@@ -524,7 +534,7 @@ send_archive(struct bundle *b)
 	const struct http_now now = {.exists = true,
 	    .tag = span_str(b->tag),
 	    .now_s = clock_wall_us() / 1000000,
-	    .modified_s = INT64_MAX, /* it has no date: it is new each time */
+	    .modified_s = INT64_MAX / 2, /* it has no date: it is new each time */
 	    .reading = true};
 	enum http_cond cond;
 	bool partial;
