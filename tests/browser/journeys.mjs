@@ -260,6 +260,11 @@ export async function folders({ page, as, shot, accessible }, given) {
 	await button(page, 'Move here').click();
 	await eventually('both are gone', async () => (await names(page)).join() === 'Archive,Reports');
 
+	await select(page, 'Reports');
+	ok((await button(page, 'Copy').count()) === 0, 'no "Copy" for a folder: the server copies files');
+	ok((await button(page, 'Move').count()) === 1, 'but "Move"');
+	await button(page, 'Clear the selection').click();
+
 	const home = page.url();
 	await row(page, 'Reports').getByRole('link').click();
 	await eventually('in the folder', async () => (await names(page)).join() === 'two.txt,uno.txt');

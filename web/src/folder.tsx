@@ -161,7 +161,7 @@ function Open({ folder, stamp, refresh }: { folder: Folder; stamp: number; refre
 		download: n > 0 && may.canReadFiles,
 		rename: n === 1 && folderRight && (!which.files || (may.canWriteFiles && may.canDeleteFiles)),
 		move: n > 0 && folderRight && (!which.files || (may.canReadFiles && may.canDeleteFiles)),
-		copy: n > 0 && may.canReadFiles,
+		copy: n > 0 && which.files && !which.folders && may.canReadFiles,
 		remove: n > 0 && folderRight && (!which.files || may.canDeleteFiles),
 	};
 	const onItems = (act: (items: Item[]) => Promise<unknown>, keep = false) => (): void => {

@@ -376,6 +376,7 @@ struct session_tokens {
 	uint8_t jkt[32]; /* of the key that it is bound to, if is_bound */
 	bool is_bound;
 };
+#define PASSWORD_BYTES_MAX 1024u /* a password is shorter */
 /* auth_check, auth_make - have an authenticator check a password against phc, or make a PHC string
  * of it. next gets a->err (SP_OK, SP_EAUTH, SP_EUNAVAIL) and a->phc.  errors SP_EUNAVAIL: the queue
  * is full. */

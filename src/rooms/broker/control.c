@@ -14,7 +14,6 @@
 #include "sys/log.h"
 
 #define CONNS_MAX 16u
-#define SECRET_BYTES_MAX 1024u
 
 struct admin_conn {
 	struct chan chan;
@@ -319,9 +318,9 @@ hash_first(struct broker *b, struct admin_op *op, struct span secret)
 
 	if (a == NULL)
 		return SP_ENOMEM;
-	if (secret.len < (size_t)b->start.conf.password_min || secret.len >= SECRET_BYTES_MAX) {
+	if (secret.len < (size_t)b->start.conf.password_min || secret.len >= PASSWORD_BYTES_MAX) {
 		text_fmt(&t, "the password has %zu bytes; it needs %lld to %u", secret.len,
-		    (long long)b->start.conf.password_min, SECRET_BYTES_MAX - 1);
+		    (long long)b->start.conf.password_min, PASSWORD_BYTES_MAX - 1);
 		return SP_EWEAKPASS;
 	}
 	err = run(b, op, a, /* keep= */ false);

@@ -8,8 +8,6 @@
 #include "rooms/broker/attempt.h"
 #include "rooms/broker/trial.h"
 
-#define PASSWORD_BYTES_MAX 1024u
-
 struct change {
 	struct attempt attempt; /* first */
 	size_t len;

@@ -72,11 +72,11 @@ grown(void *p, size_t *cap, size_t wanted, size_t unit, size_t max)
 	return q;
 }
 
-/* Name after `skip` bytes of the path; a folder's with its '/'. */
+/* Its name is the path below the folder's; a folder's with its '/'. */
 static int
-add(struct bundle *b, const struct ipc_entry_rec *e, struct span prefix, size_t skip)
+add(struct bundle *b, const struct ipc_entry_rec *e, struct span prefix)
 {
-	struct span path = span_skip(e->path, skip);
+	struct span path = span_skip(e->path, b->base_len);
 	struct span base = span_of(b->base, b->base_len);
 	bool is_folder = e->kind == 0;
 	size_t len = prefix.len + path.len + is_folder;
@@ -125,8 +125,7 @@ add(struct bundle *b, const struct ipc_entry_rec *e, struct span prefix, size_t 
 }
 
 static int
-add_rows(
-    struct bundle *b, const struct ipc_entries *m, uint8_t kind, struct span prefix, size_t skip)
+add_rows(struct bundle *b, const struct ipc_entries *m, struct span prefix)
 {
 	struct rd r = rd_of(m->rows);
 
@@ -136,18 +135,18 @@ add_rows(
 
 		if (ipc_take_entry_rec(&r, &e) < 0)
 			return SP_EUNAVAIL;
-		if (e.kind != kind || e.path.len <= skip)
+		if (e.path.len < b->base_len) /* the folder itself */
 			continue;
-		rc = add(b, &e, prefix, skip);
+		rc = add(b, &e, prefix);
 		if (rc < 0)
 			return rc;
 	}
 	return SP_OK;
 }
 
-/* All files of the tree below a folder. */
+/* All of the tree below a folder, and the folder unless it is the archive's own. */
 static int
-add_tree(struct bundle *b, uint64_t folder, struct span prefix, size_t skip)
+add_tree(struct bundle *b, uint64_t folder, struct span prefix)
 {
 	struct ipc_list m = {.by = BY_FOLDER,
 	    .id = folder,
@@ -162,9 +161,7 @@ add_tree(struct bundle *b, uint64_t folder, struct span prefix, size_t skip)
 		if (rc == SP_OK && got.total > ENTRIES_MAX)
 			rc = SP_ETOOBIG;
 		if (rc == SP_OK)
-			rc = add_rows(b, &got, 0, prefix, skip);
-		if (rc == SP_OK)
-			rc = add_rows(b, &got, 1, prefix, skip);
+			rc = add_rows(b, &got, prefix);
 		m.offset += got.count;
 	} while (rc == SP_OK && got.count != 0 && m.offset < got.total);
 	return rc;
@@ -172,7 +169,7 @@ add_tree(struct bundle *b, uint64_t folder, struct span prefix, size_t skip)
 
 /* One of those that were chosen: it has to be in that folder. */
 static int
-add_chosen(struct bundle *b, uint64_t id, bool is_folder, uint64_t parent, size_t skip)
+add_chosen(struct bundle *b, uint64_t id, bool is_folder, uint64_t parent)
 {
 	struct ipc_stat m = {.by = is_folder ? BY_FOLDER : BY_FILE, .id = id};
 	struct ipc_entry e;
@@ -184,9 +181,7 @@ add_chosen(struct bundle *b, uint64_t id, bool is_folder, uint64_t parent, size_
 	ring_rec_of_entry(&e, &rec);
 	if (rec.parent != parent)
 		return SP_ENOTFOUND;
-	/* the list of a tree has its topmost folder too */
-	return is_folder ? add_tree(b, id, span_of(NULL, 0), skip)
-			 : add(b, &rec, span_of(NULL, 0), skip);
+	return is_folder ? add_tree(b, id, span_of(NULL, 0)) : add(b, &rec, span_of(NULL, 0));
 }
 
 /* The numbers of a list in the query: how many, or SP_ESYNTAX. */
@@ -213,31 +208,30 @@ chosen(const struct conn *c, const char *name, uint64_t ret[CHOSEN_MAX])
 }
 
 static int
-add_list(
-    struct bundle *b, const char *name, bool are_folders, uint64_t parent, size_t skip, bool *any)
+add_list(struct bundle *b, const char *name, bool are_folders, uint64_t parent, bool *any)
 {
 	uint64_t ids[CHOSEN_MAX];
 	int n = chosen(b->c, name, ids), rc = n < 0 ? n : SP_OK;
 
 	*any = *any || n > 0;
 	for (int i = 0; i < n && rc == SP_OK; i++)
-		rc = add_chosen(b, ids[i], are_folders, parent, skip);
+		rc = add_chosen(b, ids[i], are_folders, parent);
 	return rc;
 }
 
 /* The whole folder is below its own name, what was chosen in it is not. */
 static int
-collect(struct bundle *b, uint64_t folder, size_t base_len)
+collect(struct bundle *b, uint64_t folder)
 {
 	char prefix[sizeof(b->name) + 1];
 	bool any = false;
-	int rc = add_list(b, "folders", true, folder, base_len, &any);
+	int rc = add_list(b, "folders", true, folder, &any);
 
 	if (rc == SP_OK)
-		rc = add_list(b, "files", false, folder, base_len, &any);
+		rc = add_list(b, "files", false, folder, &any);
 	if (rc == SP_OK && !any) {
 		(void)snprintf(prefix, sizeof(prefix), "%s/", b->name);
-		rc = add_tree(b, folder, span_str(prefix), base_len);
+		rc = add_tree(b, folder, span_str(prefix));
 	}
 	if (rc == SP_OK && b->n == 0 && b->has_unread)
 		rc = SP_EPERM;
@@ -449,9 +443,9 @@ format_of(const struct conn *c, enum archive_format *ret)
 	return SP_OK;
 }
 
-/* Name and path of the folder; how long the path is with its '/'. */
+/* Name and path of the folder. */
 static int
-begin(struct bundle *b, uint64_t folder, size_t *ret_base)
+begin(struct bundle *b, uint64_t folder)
 {
 	struct ipc_stat m = {.by = BY_FOLDER, .id = folder};
 	struct ipc_entry e;
@@ -459,12 +453,11 @@ begin(struct bundle *b, uint64_t folder, size_t *ret_base)
 
 	if (rc < 0)
 		return rc;
-	*ret_base = e.path.len > 1 ? e.path.len + 1 : 1;
-	if (*ret_base > sizeof(b->base))
+	b->base_len = e.path.len > 1 ? e.path.len + 1 : 1;
+	if (b->base_len > sizeof(b->base))
 		return SP_ETOOBIG;
 	memcpy(b->base, e.path.ptr, e.path.len);
-	b->base[*ret_base - 1] = '/';
-	b->base_len = *ret_base;
+	b->base[b->base_len - 1] = '/';
 	b->name_len = e.name.len;
 	memcpy(b->name, e.name.ptr, e.name.len);
 	b->name[b->name_len] = '\0';
@@ -568,7 +561,6 @@ int
 folder_archive(struct conn *c)
 {
 	DEFER(bundle_free) struct bundle *b = mem_alloc(sizeof(*b));
-	size_t base = 0;
 	uint64_t folder;
 	int rc = param_id(c, 0, &folder);
 
@@ -579,9 +571,9 @@ folder_archive(struct conn *c)
 	if (rc == SP_OK)
 		rc = format_of(c, &b->format);
 	if (rc == SP_OK)
-		rc = begin(b, folder, &base);
+		rc = begin(b, folder);
 	if (rc == SP_OK)
-		rc = collect(b, folder, base);
+		rc = collect(b, folder);
 	if (rc == SP_OK)
 		rc = measure(b);
 	if (rc == SP_ETOOBIG)
